@@ -547,6 +547,15 @@ class TestCluster:
             str(tmp_path / "k.pem"),
         )
 
+    def test_the_secret_of_all_nodes_is_given_in_a_file_or_otherwise(self, tmp_path, monkeypatch):
+        (tmp_path / "secret").write_text("s" * 44 + "\n")
+        monkeypatch.setenv("OTHER", "o" * 44)
+        text = NATS + 'secret_file = "secret"\nother_secret_env = "OTHER"'
+        made = Config.parse(text, tmp_path).cluster
+        assert made.secret.reveal() == "s" * 44
+        assert made.other_secret.reveal() == "o" * 44
+        assert "sss" not in repr(made)
+
     @pytest.mark.parametrize(
         "url", ["", "a:4222", "http://a", "nats://", "nats://a:0", "nats://a/x", "nats://a?b"]
     )
@@ -579,6 +588,15 @@ class TestCluster:
             ('password = "p"', "cluster.user: user and password go together"),
             ('token = "t"\nnkey = "n"', "cluster.nkey: one way to log in is enough: there is token"),
             ('key = "k.pem"', "cluster.certificate: certificate and key go together"),
+            (f'other_secret = "{"x" * 32}"', "cluster.other_secret: goes with secret, and only with it"),
+            (
+                f'secret = "{"x" * 31}"',
+                "cluster.secret: must have at least 32 characters: `openssl rand -base64 32` makes one",
+            ),
+            (
+                f'secret = "{"x" * 32}"\nother_secret = "y"',
+                "cluster.other_secret: must have at least 32 characters: `openssl rand -base64 32` makes one",
+            ),
         ],
     )
     def test_a_mistake_names_the_key(self, text, told):

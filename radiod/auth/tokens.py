@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 import jwt
@@ -69,25 +70,38 @@ class Tokens:
     Args:
         secret: what the server signs with for keys that have no signing secret: those tokens end with the
             process that knows it.
+        shared: what all nodes of a cluster sign with instead, the first of them: what the others have signed
+            is as good. Empty: nothing.
+    ``on_issue``: told each key for which the server has signed.
     """
 
-    def __init__(self, keys: KeyRing, clock: Clock, secret: str) -> None:
+    def __init__(self, keys: KeyRing, clock: Clock, secret: str, shared: Sequence[str] = ()) -> None:
         self._keys = keys
         self._clock = clock
-        self.resume(secret)
+        self._is_shared = bool(shared)
+        self._use(shared or [secret])
         # (realm, key's id, what the token names) -> its rights.
         self._narrowed: dict[tuple[str, str, tuple[str, ...]], Narrowed] = {}
+        self.on_issue: Callable[[Key], object] = _nobody
 
     @property
-    def secret(self) -> str:
-        """What the server signs with: for nobody but the process that takes its place."""
-        return self._secret.decode()
+    def secret(self) -> str | None:
+        """What the server signs with: for nobody but the process that takes its place; None: that has it."""
+        return None if self._is_shared else self._secrets[self._name].decode()
 
     def resume(self, secret: str) -> None:
-        """Sign with this from now on: what another process signed with it is as good as then."""
-        self._secret = secret.encode()
-        # Names that secret, in the heads of what it signs.
-        self._name = hmac.digest(self._secret, b"name", "sha256")[:6].hex()
+        """Sign with this from now on: what another process signed with it is as good as then.
+
+        Where nodes have secrets in common only these are good: one that was taken out must not come back.
+        """
+        if not self._is_shared:
+            self._use([secret])
+
+    def _use(self, secrets: Sequence[str]) -> None:
+        """Sign with the first of these."""
+        # What names a secret, in the heads of what it signs -> the secret.
+        self._secrets = {_name(secret.encode()): secret.encode() for secret in secrets}
+        self._name = next(iter(self._secrets))
 
     def issue(
         self,
@@ -115,9 +129,11 @@ class Tokens:
         except (Refused, msgspec.ValidationError) as error:
             raise Refused(INVALID_ARGUMENT, str(error)) from None
         header = {"kid": key.id} if key.signing is not None else {"kid": key.id, "srv": self._name}
-        token = jwt.encode(claims, self._signing(key), _ALGORITHM, headers=header)
+        token = jwt.encode(claims, self._signing(key, self._name), _ALGORITHM, headers=header)
         if len(token) > MAX_TOKEN:
             raise Refused(INVALID_ARGUMENT, f"a token has at most {MAX_TOKEN} characters: name patterns")
+        if key.signing is None:
+            self.on_issue(key)
         return token, now + ttl
 
     def read(self, token: str, visit: Visit) -> tuple[Key, Principal, float]:
@@ -148,24 +164,27 @@ class Tokens:
             raise WrongSecret(NOT_AUTHORIZED, INVALID)
         header = _header(token)
         named = self._keys.named(header["kid"]) if header else ()
-        if header.get("srv", self._name) != self._name and any(key.signing is None for key in named):
-            # Another process signed it, before a restart say, and pages come back with it: nobody guesses
-            # here, since nothing is compared.
-            raise NoAccess("expired", INVALID)
+        signer = header.get("srv", self._name)
+        if not (isinstance(signer, str) and signer in self._secrets):
+            if any(key.signing is None for key in named):
+                # Another process signed it, before a restart say, and pages come back with it: nobody guesses
+                # here, since nothing is compared.
+                raise NoAccess("expired", INVALID)
+            signer = self._name
         for key in named:
-            told = _opened(token, self._signing(key))
+            told = _opened(token, self._signing(key, signer))
             if told is not None:
                 return key, told
         if not named:
             _opened(token, _NOBODYS)
         raise WrongSecret(NOT_AUTHORIZED, INVALID)
 
-    def _signing(self, key: Key) -> bytes:
-        """What signs the tokens of a key."""
+    def _signing(self, key: Key, signer: str) -> bytes:
+        """What signs the tokens of a key; ``signer``: the name of the server's secret, where that does."""
         if key.signing is not None:
             # HMAC itself fills up what is short in this way; PyJWT warns of it each time.
             return key.signing.reveal().encode().ljust(32, b"\0")
-        return hmac.digest(self._secret, f"{key.realm.name}\0{key.id}".encode(), "sha256")
+        return hmac.digest(self._secrets[signer], f"{key.realm.name}\0{key.id}".encode(), "sha256")
 
     def _check_time(self, claims: Claims) -> None:
         now = self._clock.time()
@@ -202,6 +221,14 @@ class Tokens:
                 self._narrowed.clear()
             found = self._narrowed[named] = Narrowed(key, listen)
         return found
+
+
+def _nobody(key: Key) -> None:
+    """Nobody minds."""
+
+
+def _name(secret: bytes) -> str:
+    return hmac.digest(secret, b"name", "sha256")[:6].hex()
 
 
 def is_token(text: str) -> bool:

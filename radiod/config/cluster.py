@@ -21,6 +21,9 @@ __all__ = ["Cluster", "Isolated", "check_cluster"]
 TOKEN: Final = re.compile("[A-Za-z0-9_-]{1,64}")
 """What is part of subjects."""
 
+MIN_SECRET: Final = 32
+"""Characters: it is used as a key, and nobody may guess it."""
+
 SCHEMES: Final = ("nats", "tls")
 
 SHARED: Final = re.compile(r"(?<!\\):shared=1(:|$)")
@@ -50,6 +53,8 @@ class Cluster(Node, frozen=True, kw_only=True):
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
+    secret: Secret | None = None
+    other_secret: Secret | None = None
     replicas: Annotated[int, Meta(ge=1, le=5)] = 3
     dead_after_s: Annotated[float, Meta(ge=1, le=60)] = 5.0
     hold_s: Annotated[float, Meta(ge=1, le=30)] = 15.0
@@ -86,6 +91,7 @@ def check_cluster(cluster: Cluster, listen: Sequence[Listen]) -> None:
         if value is not None and not TOKEN.fullmatch(value):
             raise ConfigError(("cluster", field), "must have 1 to 64 letters, digits, - and _")
     _check_login(cluster)
+    _check_secrets(cluster)
 
 
 def _check_url(url: str, key: tuple[str, ...]) -> None:
@@ -109,3 +115,13 @@ def _check_login(cluster: Cluster) -> None:
         raise ConfigError(("cluster", ways[1]), f"one way to log in is enough: there is {ways[0]}")
     if (cluster.certificate is None) is not (cluster.key is None):
         raise ConfigError(("cluster", "certificate"), "certificate and key go together")
+
+
+def _check_secrets(cluster: Cluster) -> None:
+    if cluster.other_secret is not None and cluster.secret is None:
+        raise ConfigError(("cluster", "other_secret"), "goes with secret, and only with it")
+    for field in ("secret", "other_secret"):
+        secret = getattr(cluster, field)
+        if secret is not None and len(secret.reveal()) < MIN_SECRET:
+            told = f"must have at least {MIN_SECRET} characters: `openssl rand -base64 32` makes one"
+            raise ConfigError(("cluster", field), told)

@@ -19,12 +19,17 @@ from twisted.logger import Logger
 
 from radiod import config
 from radiod.access.kinds import Kinds
+from radiod.access.shared.all_books import AccessBooks
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
-from radiod.access.shared.mirror import AccessBooks, AccessMirror
+from radiod.access.shared.mirror import AccessMirror
+from radiod.access.shared.secret_check import SecretCheck
 from radiod.access.shared.store import KINDS, SharedAccess
 from radiod.access.shared.usage import SharedUsage
+from radiod.access.shared.vault import Vault
 from radiod.auth.cookie import CookieJar
+from radiod.auth.keys import Key
 from radiod.auth.shared_cookies import SharedCookieJar
+from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
 from radiod.core.cluster.claim import ClaimSettings
 from radiod.core.cluster.claims import Claims
@@ -131,6 +136,7 @@ class Clustering:
         self._closes = settings.isolated is config.Isolated.CLOSE
         self._access: Access | None = None
         self._ids = ids
+        self._vault = _vault(settings)
         self._cookies: Claims | None = None
         # With ``isolated = "close"``: send everybody elsewhere; let everybody in again.
         self.send_away: Callable[[], object] = _nobody
@@ -152,9 +158,23 @@ class Clustering:
         """The books of access of this node."""
         return KINDS
 
-    def share(self, access: Access) -> None:
+    @property
+    def token_secrets(self) -> tuple[str, ...]:
+        """What all nodes sign listen tokens with, as ``Tokens`` takes them; empty: nothing in common."""
+        return () if self._vault is None else self._vault.tokens
+
+    def share(self, access: Access, tokens: Tokens) -> None:
         """Have what this node is told of access hold on all."""
         self._access = access
+        if self._vault is None:
+            tokens.on_issue = partial(self._note_tokens, tokens)
+        SecretCheck(self._vault, self.cluster.nodes, self._notice)
+
+    def _note_tokens(self, tokens: Tokens, key: Key) -> None:
+        # Once.
+        tokens.on_issue = _nobody
+        why = "the nodes have no [cluster] secret in common"
+        self._notice(f"tokens that this node issues, now for key {key.id}, are good here alone: {why}")
 
     def share_usage(self, usage: Usage, access: Access, review: Callable[[Account], None]) -> None:
         """Have what is used on all nodes count against plans, and be told."""
@@ -176,7 +196,7 @@ class Clustering:
         assert isinstance(plans, SharedPlans)
         assert isinstance(keys, SharedKeys)
         assert isinstance(users, SharedUsers)
-        books = AccessBooks(accounts, plans, keys, users)
+        books = AccessBooks(accounts, plans, keys, users, self._vault)
         claims, clock, node = self.cluster.claims, self._clock, self.cluster.settings.name
         local = access.desk.store
         mirror = AccessMirror(
@@ -324,8 +344,8 @@ class Clustering:
         self.log.warn("cluster: {line}", line=line, event="cluster")
 
 
-def _nobody() -> None:
-    """There is nobody to send away yet."""
+def _nobody(*_: object) -> None:
+    """Nobody minds."""
 
 
 def check_usable(settings: config.Cluster) -> None:
@@ -360,6 +380,11 @@ def _credentials(settings: config.Cluster) -> Credentials | None:
     if settings.nkey is not None:
         return Nkey(settings.nkey.reveal().strip())
     return None if settings.credentials is None else UserJwt(settings.credentials.reveal())
+
+
+def _vault(settings: config.Cluster) -> Vault | None:
+    secrets = [secret for secret in (settings.secret, settings.other_secret) if secret is not None]
+    return Vault(secrets, settings.name) if secrets else None
 
 
 def _tls(settings: config.Cluster) -> Tls | None:

@@ -99,7 +99,7 @@ class Radio:
             [self._place(name) for name in self.realms],
             {name: admission.users for name, admission in self.admissions.items()},
         )
-        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret(), self._shared_secrets)
         self.access.on_rights = self._rights_changed
         self.webhooks = self._make_webhooks()
         self.access.keys.on_end = self._tell_ended
@@ -140,7 +140,11 @@ class Radio:
         if self.cluster is not None:
             self.readiness.cluster = self.cluster.reasons
             self.metrics.cluster = self.cluster.describe
-            self.cluster.share(self.access)
+            self.cluster.share(self.access, self.tokens)
+
+    @property
+    def _shared_secrets(self) -> tuple[str, ...]:
+        return () if self.cluster is None else self.cluster.token_secrets
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits

@@ -167,7 +167,8 @@ def _resume_cookie(admission: Admission | None, one: KeptCookie, away: float) ->
 
 def handle_sections(radio: Handles) -> Iterator[Section]:
     """All of them."""
-    yield from sections(TOKENS, [TokenSecret(radio.tokens.secret)])
+    secret = radio.tokens.secret
+    yield from sections(TOKENS, [] if secret is None else [TokenSecret(secret)])
     yield from sections(SIGNED, (Signed(*one) for one in radio.replays.kept()))
     yield from sections(ANSWER, _answers(radio.answers, radio.clock.seconds()))
     yield from sections(LETTERS, (Letters(*one) for one in radio.webhooks.kept() if one[-1]))

@@ -1,4 +1,4 @@
-"""Access that real nodes share: keys, limits, cookies, and requests that are repeated."""
+"""Access that real nodes share: keys, tokens, limits, cookies, and requests that are repeated."""
 
 import contextlib
 import json
@@ -12,6 +12,7 @@ from engine.nats.servers import Servers
 from support.cluster.running import node
 from support.running import ROOT, environment
 from support.sockets import RawClient
+from support.tokens import token as sign
 
 pytestmark = pytest.mark.e2e
 
@@ -39,8 +40,10 @@ def three(tmp_path_factory):
     folder = tmp_path_factory.mktemp("access")
     with contextlib.ExitStack() as stack:
         servers = stack.enter_context(Servers(folder / "nats"))
+        secret = f'secret = "{"s" * 44}"\n'
         found = [
-            stack.enter_context(node(folder, name, servers.urls, CONFIG.format(name=name))) for name in "abc"
+            stack.enter_context(node(folder, name, servers.urls, CONFIG.format(name=name), more=secret))
+            for name in "abc"
         ]
         for one in found:
             one.wait_ready()
@@ -85,6 +88,34 @@ class TestKeys:
             client.close()
         answers = [publish(one, issued["key"]) for one in three]
         assert [answer.json()["reason"] for answer in answers] == ["revoked"] * 3
+
+
+class TestTokens:
+    def test_what_a_customer_or_any_node_signs_is_good_on_all_until_the_key_ends(self, three):
+        issued = radioctl(three[0], "key", "issue", "--listen", "a.*", "--signed")
+        plain = radioctl(three[1], "key", "issue", "--listen", "a.*")
+        signed = sign("a.*", secret=issued["signing"], kid=issued["id"])
+        given = [token_of(one, key["key"]) for one in three for key in (issued, plain)]
+        for token in (signed, *given):
+            assert [listen(one, token).status_code for one in three] == [204] * 3
+        for key in (issued, plain):
+            radioctl(three[2], "key", "revoke", key["id"])
+        for token in (signed, *given):
+            assert [listen(one, token).json()["reason"] for one in three] == ["revoked"] * 3
+        assert not any("secret" in line for one in three for line in one.log.splitlines())
+
+
+def token_of(node, key):
+    """What POST /tokens of a node gives."""
+    answer = requests.post(
+        f"{node.server.url}/tokens", json={"listen": ["a.*"]}, headers={"API-KEY": key}, timeout=SECONDS
+    )
+    return answer.json()["token"]
+
+
+def listen(node, token):
+    """The answer to a poll that does not wait."""
+    return requests.get(f"{node.server.url}/listen/a.b", params={"token": token, "wait": 0}, timeout=SECONDS)
 
 
 class TestPlans:

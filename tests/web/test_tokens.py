@@ -323,6 +323,42 @@ class TestEnding:
         assert refusal.value.reason == "expired"
         assert tokens.read(issued(world, "a"), Visit("x"))[0].id == "sample"
 
+    def test_nodes_with_a_secret_in_common_know_each_others_also_while_it_changes(self, world):
+        keys, clock = world.radio.keys, world.radio.clock
+        old = Tokens(keys, clock, "a", ["one"])
+        both = Tokens(keys, clock, "b", ["two", "one"])
+        new = Tokens(keys, clock, "c", ["two"])
+        key = keys.by_id("other")
+        for signer, readers, strangers in ((old, (old, both), (new,)), (both, (both, new), (old,))):
+            made, _ = signer.issue(key, ("a",), 60)
+            for tokens in readers:
+                assert tokens.read(made, Visit("x"))[0] is key
+            for tokens in strangers:
+                with pytest.raises(NoAccess):
+                    tokens.read(made, Visit("x"))
+
+    def test_a_secret_that_nodes_have_in_common_is_not_left_to_the_next_process(self, world):
+        tokens = Tokens(world.radio.keys, world.radio.clock, "a", ["one"])
+        assert tokens.secret is None
+        made, _ = tokens.issue(world.radio.keys.by_id("other"), ("a",), 60)
+        tokens.resume("an older one")
+        assert tokens.read(made, Visit("x"))[0].id == "other"
+        assert tokens.secret is None
+
+    def test_it_is_told_for_whom_the_server_signs(self, world):
+        told = []
+        world.radio.tokens.on_issue = told.append
+        issued(world, "a")
+        issued(world, "a", key="API-KEY: other-key")
+        assert [key.id for key in told] == ["other"]
+
+    @pytest.mark.parametrize("signer", [["x"], {"x": 1}, 7, None, "0" * 12])
+    def test_a_head_that_names_no_secret_of_ours_is_that_of_another_process(self, world, signer):
+        claims = {"exp": world.radio.clock.time() + 60, "listen": ["a"]}
+        made = jwt.encode(claims, "x" * 32, "HS256", headers={"kid": "other", "srv": signer})
+        with pytest.raises(NoAccess, match="token not valid"):
+            world.radio.tokens.read(made, Visit("x"))
+
 
 class TestClaims:
     @pytest.mark.parametrize(

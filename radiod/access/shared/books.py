@@ -15,7 +15,6 @@ from radiod.access.changes import Row
 from radiod.access.key_entry import signing_of
 from radiod.access.keys import KeyBook
 from radiod.access.plans import PlanBook
-from radiod.access.shared.entities import public
 from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED
 from radiod.access.users import UserBook
 from radiod.core.access.records import AccountRecord, KeyRecord, PlanRecord, SecretRecord, UserRecord
@@ -112,15 +111,9 @@ class SharedKeys(KeyBook):
         """Those of a key that was issued."""
         return tuple(self._entries[id].secrets.records.values())
 
-    def take(self, record: KeyRecord, secrets: Iterable[SecretRecord]) -> KeyRecord:
-        """It is this one now, with these secrets; if it has ended, so does what it has open.
-
-        Returns: the record with the signing secret that is known here, if that is its own.
-        """
+    def take(self, record: KeyRecord, secrets: Iterable[SecretRecord]) -> None:
+        """It is this one now, with these secrets; if it has ended, so does what it has open."""
         entry = self._entries.get(record.id)
-        own = None if entry is None else entry.record
-        is_own = own is not None and public(own).signing == record.signing
-        record = replace(record, signing=own.signing if own is not None and is_own else None)
         self._is_taking = True
         try:
             if entry is None:
@@ -141,7 +134,6 @@ class SharedKeys(KeyBook):
                 entry.secrets.open(replace(one, last_used=None if before is None else before.last_used))
                 if one.expires is not None:
                     self._stay_awake()
-        return record
 
     def _ended(self, id: str, reason: str) -> None:
         # The node where it was revoked has told whoever is to know.

@@ -1,13 +1,14 @@
 """What nodes share of access: one claim for each account, plan, key and user, with what was done last.
 
 Digests only. Of a key's signing secret, which a server must be able to read, others have the SHA-256: by that
-they know whether the one that they have in their own store is this one.
+they know whether the one that they have in their own store is this one. Where nodes have a secret in common
+(``vault``), the signing secret comes along, sealed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -34,6 +35,7 @@ __all__ = [
     "USERS",
     "Entity",
     "Name",
+    "Seal",
     "Wish",
     "name_of",
     "pack",
@@ -61,7 +63,8 @@ class Name(NamedTuple):
 class Entity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The value of one claim: the record that it is about, and who changed it last.
 
-    ``node``: where; ``secrets``: of a key, all of them; ``is_gone``: it was deleted just now.
+    ``node``: where; ``secrets``: of a key, all of them; ``sealed``: what it signs with, for those who can
+    open that; empty: nobody can; ``is_gone``: it was deleted just now.
     """
 
     act: Act
@@ -70,6 +73,7 @@ class Entity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     plan: PlanRecord | None = None
     key: KeyRecord | None = None
     secrets: tuple[SecretRecord, ...] = ()
+    sealed: bytes = b""
     user: UserRecord | None = None
     is_gone: bool = False
 
@@ -96,14 +100,19 @@ class Wish(Struct, frozen=True):
     """One change that a node is asked for: of one record, or of a key and some of its secrets.
 
     ``record``: as it is to be, None: it is to go; ``secrets``: digest -> as it is to be, None: it goes;
-    ``is_signed``: of a key: whether what it signs with changes, too. This node may not have it.
+    ``is_signed``: of a key: whether what it signs with changes, too. This node may not have it. ``sealed``:
+    as in ``Entity``.
     """
 
     name: Name
     record: Any
     secrets: dict[bytes, SecretRecord | None] = {}
     is_signed: bool = False
+    sealed: bytes = b""
 
+
+Seal = Callable[[bytes, str], bytes]
+"""Seals a signing secret for the key with this id; empty: nobody could open it."""
 
 FIELDS: Final[dict[type, str]] = {
     AccountRecord: "account",
@@ -146,7 +155,7 @@ def public(record: Any) -> Any:
     return record
 
 
-def wishes(changes: Sequence[Change], act: Act) -> list[Wish]:
+def wishes(changes: Sequence[Change], act: Act, seal: Seal) -> list[Wish]:
     """What is asked for, in the order in which it is to be done."""
     is_signed = "signed" in act.detail
     found: dict[Name, Wish] = {}
@@ -159,8 +168,15 @@ def wishes(changes: Sequence[Change], act: Act) -> list[Wish]:
                 found[name] = Wish(name, None)
         elif not isinstance(change, SecretRecord):
             name = name_of(change)
-            found[name] = Wish(name, public(change), dict(_secrets_of(change, changes)), is_signed)
+            secrets = dict(_secrets_of(change, changes))
+            found[name] = Wish(name, public(change), secrets, is_signed, _sealed(change, seal))
     return sorted(found.values(), key=lambda wish: ABOUTS.index(wish.name.about))
+
+
+def _sealed(record: Any, seal: Seal) -> bytes:
+    if isinstance(record, KeyRecord) and record.signing is not None:
+        return seal(record.signing, record.id)
+    return b""
 
 
 def _secrets_of(record: Any, changes: Sequence[Change]) -> Iterable[tuple[bytes, SecretRecord | None]]:

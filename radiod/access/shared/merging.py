@@ -36,10 +36,11 @@ def merged(wish: Wish, base: Entity | None, current: Entity | None, act: Act, no
         return _whole(wish, base, act, node)
     before = base.record if base is not None else None
     record = _carried_over(before, wish.record, current.record)
+    sealed = wish.sealed
     if current.key is not None and not wish.is_signed:
-        record = replace(record, signing=current.key.signing)
+        record, sealed = replace(record, signing=current.key.signing), current.sealed
     secrets = _secrets(wish.secrets, current.secrets)
-    return replace(current.with_record(record), secrets=secrets, act=act, node=node)
+    return replace(current.with_record(record), secrets=secrets, sealed=sealed, act=act, node=node)
 
 
 def _is_restriction(wish: Wish, base: Entity | None) -> bool:
@@ -55,7 +56,7 @@ def _is_restriction(wish: Wish, base: Entity | None) -> bool:
 def _whole(wish: Wish, base: Entity | None, act: Act, node: str) -> Entity:
     known = base.secrets if base is not None else ()
     entity = Entity(act=act, node=node, **{FIELDS[type(wish.record)]: wish.record})
-    return replace(entity, secrets=_secrets(wish.secrets, known))
+    return replace(entity, secrets=_secrets(wish.secrets, known), sealed=wish.sealed)
 
 
 def _carried_over(before: Any, wanted: Any, now: Any) -> Any:

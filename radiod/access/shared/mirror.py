@@ -8,30 +8,19 @@ that claim has gone, too, the engine has lost its data, and every node brings in
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
-from radiod.access.shared.entities import (
-    ABOUTS,
-    ACCOUNTS,
-    KEYS,
-    PLANS,
-    USERS,
-    Entity,
-    Name,
-    name_of,
-    pack,
-    public,
-    read,
-)
+from radiod.access.shared.all_books import AccessBooks
+from radiod.access.shared.entities import ABOUTS, KEYS, PLANS, USERS, Entity, Name, pack, read
+from radiod.access.shared.rounds import Rounds
 from radiod.access.standing import ACTIVE, REVOKED
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.access.port import AccessStore
-from radiod.core.access.records import Act, AuditEntry, Change, Dropped
+from radiod.core.access.records import Act, AuditEntry
 from radiod.core.cluster.claim import Claim
 from radiod.core.cluster.claims import Claims
 from radiod.core.promises import Promise, chain
@@ -39,7 +28,7 @@ from radiod.core.slices import Slices
 from radiod.core.timers import Clock, Timers
 from radiod.errors import RadiodError
 
-__all__ = ["MEMORY", "STORES", "AccessBooks", "AccessMirror"]
+__all__ = ["MEMORY", "STORES", "AccessMirror"]
 
 STORES: Final = "access stores"
 """What the claims are about that say whose records were brought in."""
@@ -50,96 +39,8 @@ MEMORY: Final = "memory of "
 AGAIN_S: Final = 2.0
 """Seconds after which is tried again what nobody agreed on."""
 
-AT_ONCE: Final = 16
-"""Records that are brought in at a time."""
-
 MAX_NOTES: Final = 100
 """Differences that are named."""
-
-
-class AccessBooks:
-    """The four books of a node, by the names of claims."""
-
-    def __init__(
-        self, accounts: SharedAccounts, plans: SharedPlans, keys: SharedKeys, users: SharedUsers
-    ) -> None:
-        self._accounts = accounts
-        self._plans = plans
-        self._keys = keys
-        self._users = users
-
-    def names(self) -> list[Name]:
-        """All that was made at run time, in the order of claims."""
-        found = (
-            self._plans.own_records,
-            self._accounts.own_records,
-            self._keys.own_records,
-            self._users.own_records,
-        )
-        return [name_of(record) for records in found for record in records]
-
-    def is_fixed(self, name: Name) -> bool:
-        """Whether this node's configuration has it."""
-        if name.about == USERS:
-            return self._users.is_fixed(*_user(name))
-        return self._book(name).is_fixed(name.key)
-
-    def entity(self, name: Name, act: Act, node: str) -> Entity | None:
-        """It as it is in memory; None: it is not there."""
-        if name.about == USERS:
-            user = self._users.known(*_user(name))
-            return None if user is None else Entity(act=act, node=node, user=user)
-        if name.about == KEYS:
-            key = self._keys.known(name.key)
-            if key is None:
-                return None
-            return Entity(act=act, node=node, key=public(key), secrets=self._keys.secrets(name.key))
-        if name.about == PLANS:
-            plan = self._plans.known(name.key)
-            return None if plan is None else Entity(act=act, node=node, plan=plan)
-        account = self._accounts.known(name.key)
-        return None if account is None else Entity(act=act, node=node, account=account)
-
-    def take(self, entity: Entity) -> tuple[list[Change], str]:
-        """It is this one now. Returns: what there is to write; a note for the log, or nothing."""
-        if entity.key is not None:
-            return self._take_key(entity)
-        if entity.account is not None:
-            self._accounts.take(entity.account)
-            return [entity.account], ""
-        if entity.plan is not None:
-            return [entity.plan], self._plans.take(entity.plan)
-        assert entity.user is not None
-        return [entity.user], self._users.take(entity.user)
-
-    def _take_key(self, entity: Entity) -> tuple[list[Change], str]:
-        assert entity.key is not None
-        id = entity.key.id
-        before = () if self._keys.known(id) is None else self._keys.secrets(id)
-        record = self._keys.take(entity.key, entity.secrets)
-        now = self._keys.secrets(id)
-        kept = {one.digest for one in now}
-        gone = [Dropped("secret", (one.digest,)) for one in before if one.digest not in kept]
-        return [record, *gone, *now], ""
-
-    def lose(self, name: Name) -> list[Change]:
-        """It is no more. Returns: what there is to write. Keys and accounts never go."""
-        if name.about == USERS:
-            who = _user(name)
-            if self._users.known(*who) is None:
-                return []
-            self._users.lose(*who)
-            return [Dropped("user", who)]
-        if name.about == PLANS:
-            was_here = self._plans.known(name.key) is not None
-            self._plans.lose(name.key)
-            return [Dropped("plan", (name.key,))] if was_here else []
-        return []
-
-    def _book(self, name: Name) -> SharedAccounts | SharedPlans | SharedKeys:
-        if name.about == PLANS:
-            return self._plans
-        return self._accounts if name.about == ACCOUNTS else self._keys
 
 
 class AccessMirror:
@@ -172,7 +73,10 @@ class AccessMirror:
         self._notice = notice
         self._identity = ""
         self._is_busy = False
-        self._notes = 0
+        # What was said, once each; of keys that sign nothing here, why.
+        self._notes: set[str] = set()
+        self._unsigned: set[str] = set()
+        self._is_failing = False
         self._gone: set[Name] = set()
         self.is_ready = False
         self.writing: set[Name] = set()
@@ -239,14 +143,16 @@ class AccessMirror:
             )
             return
         entity, here = self.known(name), self.books.entity(name, NOBODY, "")
-        if entity is not None and not entity.is_gone and name in self.owed:
-            entity = self.owed[name](entity)
+        if entity is not None and not entity.is_gone:
+            self._note_signing(name, self.books.why_unsigned(entity))
+            if name in self.owed:
+                entity = self.owed[name](entity)
         note = ""
         if entity is None or entity.is_gone:
             changes = self.books.lose(name)
             told, node = (GONE, self._node) if entity is None else (entity.act, entity.node)
             act = replace(told, time=told.time or self._clock.time())
-        elif here is not None and entity.says_the_same(here):
+        elif here is not None and entity.says_the_same(here) and not self.books.lacks(entity):
             return
         else:
             changes, note = self.books.take(entity)
@@ -258,13 +164,25 @@ class AccessMirror:
             self.store.change(changes, told).then(self._written)
 
     def _written(self, outcome: RadiodError | None) -> None:
-        if outcome is not None:
-            self._note(f"what another node has changed of access is not in this node's store: {outcome}")
+        if outcome is not None and not self._is_failing:
+            self._notice(f"what another node has changed of access is not in this node's store: {outcome}")
+        self._is_failing = outcome is not None
 
     def _note(self, note: str) -> None:
-        self._notes += 1
-        if self._notes <= MAX_NOTES:
+        if note not in self._notes and len(self._notes) < MAX_NOTES:
+            self._notes.add(note)
             self._notice(note)
+
+    def _note_signing(self, name: Name, why: str) -> None:
+        if why and why not in self._unsigned:
+            self._unsigned.add(why)
+            self._notice(f"{_shown(name)} signs nothing on this node: {why}")
+
+    def note_unsealed(self, name: Name) -> None:
+        """A key with a signing secret is made here, which no other node will have."""
+        if self.books.vault is None and ALONE not in self._unsigned:
+            self._unsigned.add(ALONE)
+            self._notice(f"{_shown(name)} {ALONE}")
 
     # --- all of them
 
@@ -309,12 +227,12 @@ class AccessMirror:
             return
         self._identity = identity
         was_here = self._claims.get(STORES, identity) is not None
-        names = deque(
+        names = [
             name
             for name in self.books.names()
             if not self.books.is_fixed(name) and not (was_here and self._was_brought_in(name))
-        )
-        _BringIn(self, names, was_here).go_on()
+        ]
+        Rounds(names, self.bring_in, partial(self._brought_in, was_here)).go_on()
 
     def _was_brought_in(self, name: Name) -> bool:
         """Whether what is claimed counts: of a store that was brought in."""
@@ -361,7 +279,7 @@ class AccessMirror:
         promise: Promise[Claim | None] = outcome
         return promise
 
-    def brought_in(self, outcome: RadiodError | None, was_here: bool) -> None:
+    def _brought_in(self, was_here: bool, outcome: RadiodError | None) -> None:
         """All of it, or not."""
         if outcome is not None:
             self._later()
@@ -385,50 +303,53 @@ class AccessMirror:
             if name not in self.writing:
                 self.reconcile(name)
             yield
+        yield from self._seal_all()
 
+    # --- what keys sign with
 
-class _BringIn:
-    """Brings in some records, a few at a time."""
+    def _seal_all(self) -> Generator[None, None, None]:
+        """Have others know what only this node's store has, or what is sealed with an older secret."""
+        names = []
+        for claim in list(self._claims.of(KEYS)):
+            entity = read(claim.value)
+            if entity is not None and self.books.wants_seal(entity):
+                names.append(Name(KEYS, claim.key))
+            yield
+        if names:
+            Rounds(names, self._seal, self._sealed).go_on()
 
-    def __init__(self, mirror: AccessMirror, names: deque[Name], was_here: bool) -> None:
-        self._mirror = mirror
-        self._names = names
-        self._was_here = was_here
-        self._open = 0
-        self._failure: RadiodError | None = None
-        self._is_going = False
+    def _seal(self, name: Name) -> Promise[Claim | None]:
+        act = replace(SEAL, time=self._clock.time(), object=name.key)
 
-    def go_on(self) -> None:
-        """The next ones; what is claimed already is done at once."""
-        if self._is_going:
-            return
-        self._is_going = True
-        while self._names and self._open < AT_ONCE and self._failure is None:
-            self._open += 1
-            self._mirror.bring_in(self._names.popleft()).then(self._done)
-        self._is_going = False
-        if not self._open:
-            self._mirror.brought_in(self._failure, self._was_here)
+        def decide(current: Claim | None) -> bytes | None:
+            entity = None if current is None else read(current.value)
+            if current is None or entity is None or not self.books.wants_seal(entity):
+                return None if current is None else current.value
+            signing = self.books.signing(entity)
+            assert signing is not None
+            sealed = self.books.seal(signing, name.key)
+            return pack(replace(entity, sealed=sealed, act=act, node=self._node))
 
-    def _done(self, outcome: Claim | RadiodError | None) -> None:
-        self._open -= 1
-        if isinstance(outcome, RadiodError):
-            self._failure = outcome
-        self.go_on()
+        return self._claims.update(*name, decide)
+
+    def _sealed(self, failure: RadiodError | None) -> None:
+        if failure is not None:
+            self._timers.at(self._clock.seconds() + AGAIN_S, self._seal_again)
+
+    def _seal_again(self) -> None:
+        self._slices.run(self._seal_all())
 
 
 NOBODY: Final = Act(time=0.0, actor="", address="", action="", object="")
 JOIN: Final = Act(time=0.0, actor="cluster", address="", action="cluster.join", object="")
 GONE: Final = Act(time=0.0, actor="cluster", address="", action="cluster.gone", object="")
+SEAL: Final = Act(time=0.0, actor="cluster", address="", action="cluster.seal", object="")
+
+ALONE: Final = "signs on this node alone: the nodes have no [cluster] secret in common"
 
 
 def _restricts(entity: Entity) -> bool:
     return bool(getattr(entity.record, "state", ACTIVE) != ACTIVE)
-
-
-def _user(name: Name) -> tuple[str, str]:
-    realm, _, authid = name.key.partition("\0")
-    return realm, authid
 
 
 def _shown(name: Name) -> str:

@@ -111,9 +111,12 @@ class SharedAccess:
 
     def change(self, changes: Sequence[Change], act: Act) -> Promise[None]:
         """As ``AccessStore.change``, on all nodes."""
-        wanted = wishes(changes, act)
+        wanted = wishes(changes, act, self.mirror.books.seal)
         if not wanted:
             return self.local.change(changes, act)
+        for wish in wanted:
+            if wish.is_signed and getattr(wish.record, "signing", None) is not None:
+                self.mirror.note_unsealed(wish.name)
         owed = self.owed.get(wanted[-1].name)
         change: _Change | _Restriction
         if owed is not None and owed.act is act:
@@ -338,7 +341,8 @@ class _Change:
                 continue
             record = entity.record
             if isinstance(record, KeyRecord):
-                record = replace(record, signing=signing.get(record.id))
+                own = self._store.mirror.books.signing(entity, signing.get(record.id))
+                record = replace(record, signing=own)
             found += [record, *entity.secrets]
             found += [Dropped("secret", (each,)) for each, one in wish.secrets.items() if one is None]
         return found

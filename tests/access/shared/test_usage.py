@@ -17,8 +17,8 @@ HOUR = 3600
 
 
 class UsageWorld(AccessWorld):
-    def start(self, name, keeper=None):
-        node = super().start(name, keeper)
+    def start(self, name, keeper=None, secrets=()):
+        node = super().start(name, keeper, secrets)
         node.own = OwnUsage(node.keeper)
         node.usage = SharedUsage(node.own, node.cluster.nodes, node.cluster.claims, name)
         return node

@@ -2,12 +2,16 @@
 
 from random import Random
 
-from radiod.access.shared.mirror import NOBODY, AccessBooks, AccessMirror
+from radiod.access.shared.all_books import AccessBooks
+from radiod.access.shared.mirror import NOBODY, AccessMirror
+from radiod.access.shared.secret_check import SecretCheck
 from radiod.access.shared.store import KINDS, SharedAccess
+from radiod.access.shared.vault import Vault
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.shared_limits import SharedLimits
 from radiod.errors import NoAccess
+from radiod.secret import Secret
 from radiod.testing import FakeClock
 from support.books import Books, Keeper
 from support.cluster.engine import FakeEngine
@@ -18,13 +22,17 @@ __all__ = ["AccessNode", "AccessWorld"]
 
 
 class AccessNode:
-    """One node: its books, ``keeper`` its store, and what it has told the log."""
+    """One node: its books, ``keeper`` its store, and what it has told the log.
 
-    def __init__(self, world, name, keeper):
+    ``secrets``: that it has in common with others, one or two, or none.
+    """
+
+    def __init__(self, world, name, keeper, secrets=()):
         self.name = name
         self.keeper = keeper
         self.clock = NodeClock(world.clock)
         self.lines = []
+        self.vault = Vault([Secret(secret) for secret in secrets], "r") if secrets else None
         self.books = Books(keeper, clock=self.clock, kinds=KINDS)
         ids = DrawnIds(world.chance)
         settings = NodeSettings("r", name)
@@ -47,7 +55,7 @@ class AccessNode:
     def _share(self):
         books, claims = self.books, self.cluster.claims
         self.mirror = AccessMirror(
-            AccessBooks(books.accounts, books.plans, books.keys, books.users),
+            AccessBooks(books.accounts, books.plans, books.keys, books.users, self.vault),
             self.keeper,
             claims,
             books.realm.slices,
@@ -60,6 +68,7 @@ class AccessNode:
             self.keeper, self.mirror, claims, self.cluster.nodes, self.clock, self.clock.timers, self.name
         )
         self.mirror.start()
+        SecretCheck(self.vault, self.cluster.nodes, self.lines.append)
         self.reviewed = []
         self.limits = SharedLimits(
             self.name,
@@ -79,6 +88,11 @@ class AccessNode:
     def ports(self):
         return self.name, f"{self.name}.events"
 
+    def signing(self, id):
+        """What a key signs with here; None: nothing."""
+        found = self.books.keys.find(id).key.signing
+        return None if found is None else found.reveal()
+
     def opens(self, secret):
         """Whether a secret opens a key here: empty: it does; the reason why not; None: nobody knows it."""
         try:
@@ -92,15 +106,15 @@ class AccessNode:
 
 
 class AccessWorld:
-    """Nodes by name, and the time and the engine that they share."""
+    """Nodes by name, and the time and the engine that they share. ``secrets``: of each node."""
 
-    def __init__(self, *names, seed=0, mishaps=0.0, keepers=None):
+    def __init__(self, *names, seed=0, mishaps=0.0, keepers=None, secrets=()):
         self.clock = FakeClock()
         self.chance = Random(seed)
         self.engine = FakeEngine(self.clock, self.chance, mishaps=mishaps)
         self.nodes = {}
         for name in names:
-            self.start(name, (keepers or {}).get(name))
+            self.start(name, (keepers or {}).get(name), secrets)
         self.wait(2)
 
     def __getitem__(self, name):
@@ -109,9 +123,9 @@ class AccessWorld:
     def __iter__(self):
         return iter(self.nodes.values())
 
-    def start(self, name, keeper=None):
+    def start(self, name, keeper=None, secrets=()):
         """A node, also one that was stopped, begins with what is in a store."""
-        self.nodes[name] = AccessNode(self, name, keeper or Keeper())
+        self.nodes[name] = AccessNode(self, name, keeper or Keeper(), secrets)
         return self.nodes[name]
 
     def stop(self, name):
