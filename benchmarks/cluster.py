@@ -9,7 +9,8 @@ turn, the load has the last one.
 
 ``same listeners at home``: CPU of the first node for each event, with nobody, and with all the others'
 listeners, elsewhere: what others hear costs it nothing but the way out. ``foreign``: CPU of a node with one
-listener for each event that comes from another, beyond what the same costs from a publisher of its own.
+listener for each event that comes from another, beyond what the same costs from a publisher of its own. For
+these the node that is measured has a core to itself, and all others share the last one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from harness import EVENT, PUBLISH, SUBSCRIBE, SUBSCRIBED, Server, Session, cpu_
 PAYLOAD = "x" * 200
 WINDOW = 8
 SECONDS = 60
+LAST = max(1, (os.cpu_count() or 2) - 1)
 CLUSTER = """
 [cluster]
 nats = ["nats://127.0.0.1:{port}"]
@@ -46,6 +48,7 @@ replicas = 1
 def main() -> int:
     """Print the tables. Returns: the exit status."""
     options = arguments()
+    os.sched_setaffinity(0, {LAST})
     counts = [int(number) for number in options.nodes.split(",")]
     print(f"{options.listeners} listeners a node, events of 200 bytes, window {WINDOW}; µs of CPU a delivery")
     columns = "| nodes | nodes' CPU | NATS's | all | linear would be 1 |" + (
@@ -101,7 +104,7 @@ def independent(options: argparse.Namespace) -> None:
 
     def first_of_two(elsewhere: int) -> Callable[[], float]:
         def measure() -> float:
-            with running(2) as (servers, _):
+            with running(2, measured=0) as (servers, _):
                 crowd = [hearer(servers[0]) for _ in range(own)]
                 crowd += [hearer(servers[1]) for _ in range(elsewhere)]
                 return cost(servers[0], Session(servers[0].port), crowd, events)
@@ -110,7 +113,7 @@ def independent(options: argparse.Namespace) -> None:
 
     def second_of_two(at: int) -> Callable[[], float]:
         def measure() -> float:
-            with running(2) as (servers, _):
+            with running(2, measured=1) as (servers, _):
                 return cost(servers[1], Session(servers[at].port), [hearer(servers[1])], events)
 
         return measure
@@ -177,16 +180,22 @@ def publish(publisher: Session, crowd: Sequence[Session], events: int) -> None:
 
 
 @contextmanager
-def running(nodes: int) -> Iterator[tuple[list[Server], int | None]]:
-    """So many nodes and a NATS server, its pid with them; 0: a server alone."""
-    cores = max(1, (os.cpu_count() or 2) - 1)
+def running(nodes: int, measured: int | None = None) -> Iterator[tuple[list[Server], int | None]]:
+    """So many nodes and a NATS server, its pid with them; 0: a server alone.
+
+    ``measured``: the node that has the first core to itself; None: all have the cores but the last in turn.
+    """
+
+    def core(number: int) -> int:
+        return number % LAST if measured is None else 0 if number == measured else LAST
+
     with ExitStack() as stack:
         if not nodes:
             yield [stack.enter_context(Server())], None
             return
-        port, pid = stack.enter_context(nats_server(nodes % cores))
+        port, pid = stack.enter_context(nats_server(core(nodes)))
         servers = [
-            stack.enter_context(Server(number % cores, realm=CLUSTER.format(port=port, number=number)))
+            stack.enter_context(Server(core(number), realm=CLUSTER.format(port=port, number=number)))
             for number in range(nodes)
         ]
         for server in servers:
