@@ -2,12 +2,15 @@
 
 Up to ``MOST_ON_WAY`` records are on their way at once, each with an id, by which the stream knows one that
 comes again. After the first that fails nothing more is sent until each of these has an outcome. Then the
-oldest that is not stored is sent alone, again and again, until it is; and then the rest. So none overtakes
-another, none is stored twice, and what waits longer than ``hold_s`` is given up, with a word whether it may
-be stored all the same.
+oldest that is not stored is sent alone, again and again, until it is; and then the rest. None is stored
+twice, and what waits longer than ``hold_s`` is given up, with a word whether it may be stored all the same.
 
-Source: measured of NATS, kills, pauses and partitions of its servers under load: no record missing, twice
-or out of order.
+Where the leadership of a stream is handed over, one that was on its way may be lost, and the next be stored.
+So nothing more is sent while the oldest has been on its way for longer than ``STALLED_S``. One of a publisher
+that was overtaken all the same, by a later one of it to the same subject, is not stored any more: it is
+refused, and the events of a publisher stay in order.
+
+Source: measured of NATS, kills, pauses, partitions and lame ducks of its servers under load.
 """
 
 from __future__ import annotations
@@ -33,14 +36,33 @@ ITEM_BYTES: Final = 512
 PAUSE_S: Final = 0.1
 """Between two tries of the oldest record."""
 
+STALLED_S: Final = 0.02
+"""An answer takes 1 to 10 ms: one that takes longer may not come."""
+
 MAY_HAVE: Final = "the log did not answer: it may have happened"
 HAS_NOT: Final = "the log is not to be had: it did not happen"
 
 
 class _Item:
-    """One record that is held. ``may_have``: some try of it had no answer."""
+    """One record that is held. ``may_have``: some try of it had no answer.
 
-    __slots__ = ("data", "done", "id", "may_have", "order", "since", "subject", "ttl_s")
+    ``is_overtaken``: a later one of its publisher, and its subject, is stored, and it was not; ``sent``: when
+    it was tried last.
+    """
+
+    __slots__ = (
+        "data",
+        "done",
+        "id",
+        "is_overtaken",
+        "may_have",
+        "order",
+        "publisher",
+        "sent",
+        "since",
+        "subject",
+        "ttl_s",
+    )
 
     def __init__(
         self,
@@ -50,6 +72,7 @@ class _Item:
         data: bytes,
         id: str,
         ttl_s: float,
+        publisher: int,
         done: Callable[[Appended | Refused], None],
     ) -> None:
         self.order = order
@@ -59,11 +82,19 @@ class _Item:
         self.id = id
         self.ttl_s = ttl_s
         self.done = done
+        self.publisher = publisher
+        self.sent = since
         self.may_have = False
+        self.is_overtaken = False
 
     @property
     def size(self) -> int:
         return len(self.data) + ITEM_BYTES
+
+    def is_before(self, other: _Item) -> bool:
+        """Whether the other is to be behind this one."""
+        is_same = self.publisher == other.publisher and self.subject == other.subject
+        return is_same and self.publisher != 0 and self.order < other.order
 
 
 class Appender:
@@ -120,14 +151,15 @@ class Appender:
         id: str,
         done: Callable[[Appended | Refused], None],
         ttl_s: float = 0.0,
+        publisher: int = 0,
     ) -> None:
-        """Store one record behind all that was asked for before.
+        """Store one record behind all that this publisher has asked for before; 0: nobody.
 
         ``done``: later, with its number; or with ``unavailable``, whose text says whether it may be stored.
         Raises: Refused: ``unavailable``: too much is held already; it is not stored.
         """
         self._orders += 1
-        item = _Item(self._orders, self._clock.seconds(), subject, data, id, ttl_s, done)
+        item = _Item(self._orders, self._clock.seconds(), subject, data, id, ttl_s, publisher, done)
         if self.bytes + item.size > self._max_bytes:
             raise Refused(STORE_UNAVAILABLE, "too much waits for the log: it did not happen")
         self.bytes += item.size
@@ -154,11 +186,19 @@ class Appender:
             return
         most = 1 if self._is_careful else MOST_ON_WAY
         while self._waiting and len(self._on_way) < most and self._next_try is None:
+            if self._is_stalled():
+                return
             item = self._waiting.popleft()
             self._on_way[item.order] = item
             self._send(item)
 
+    def _is_stalled(self) -> bool:
+        """Whether the oldest on its way may be lost; it has an outcome soon, and all goes on from there."""
+        oldest = next(iter(self._on_way.values()), None)
+        return oldest is not None and self._clock.seconds() - oldest.sent > STALLED_S
+
     def _send(self, item: _Item) -> None:
+        item.sent = self._clock.seconds()
         self._streams.append(
             self._stream,
             item.subject,
@@ -174,6 +214,7 @@ class Appender:
         if isinstance(outcome, Appended):
             if not self._failed:
                 self._is_careful = False
+            self._note_overtaken(item)
             self._end(item, outcome)
         else:
             self.failures += 1
@@ -183,13 +224,25 @@ class Appender:
             self._be_careful()
         self._go_on()
 
+    def _note_overtaken(self, stored: _Item) -> None:
+        """One is stored: those that are to be before it, and are not, come too late."""
+        for item in self._on_way.values():
+            if item.order > stored.order:
+                break
+            item.is_overtaken = item.is_overtaken or item.is_before(stored)
+        for item in self._failed:
+            item.is_overtaken = item.is_overtaken or item.is_before(stored)
+
     def _be_careful(self) -> None:
         """All outcomes are there, some bad: begin anew with the oldest, after a pause."""
         failed, self._failed = self._failed, []
         failed.sort(key=lambda item: item.order)
-        self._waiting.extendleft(reversed(failed))
+        late = [item for item in failed if item.is_overtaken]
+        self._waiting.extendleft(item for item in reversed(failed) if not item.is_overtaken)
         self._is_careful = True
         self._try_later()
+        for item in late:
+            self._refuse(item)
 
     def _try_later(self) -> None:
         if self._next_try is None:
@@ -207,7 +260,10 @@ class Appender:
         while self._waiting and self._waiting[0].since <= oldest:
             given_up.append(self._waiting.popleft())
         for item in given_up:
-            self._end(item, Refused(STORE_UNAVAILABLE, MAY_HAVE if item.may_have else HAS_NOT))
+            self._refuse(item)
+
+    def _refuse(self, item: _Item) -> None:
+        self._end(item, Refused(STORE_UNAVAILABLE, MAY_HAVE if item.may_have else HAS_NOT))
 
     def _end(self, item: _Item, outcome: Appended | Refused) -> None:
         self.bytes -= item.size

@@ -1,7 +1,9 @@
 """How a mirror of claims becomes whole: at first, now and then, and after any incident.
 
 The leader says how far to read; reading, from any replica, goes on until that has come. What is read is a
-prefix of what is stored, so that all below it is known. A stream that was wiped is told by its numbers.
+prefix of what is stored, so that all below it is known. A stream that was wiped is told by its numbers: its
+last one is below one that was known before the leader was asked. Since somebody who led the stream a moment
+ago may have answered, that is believed when it is said again.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ PAGE: Final = 1000
 
 RETRY_S: Final = 0.25
 """Before the next try, when nobody answers, or a replica lags behind."""
+
+DOUBT_S: Final = 1.0
+"""Before the leader is asked again that says that the stream counts anew."""
 
 WINDOW_S: Final = 60.0
 """How long the stream knows the ids of what was stored."""
@@ -44,6 +49,8 @@ class ClaimAudit:
         self._next: Deadline | None = None
         self._is_running = False
         self._is_due = False
+        # Whether the leader said last that the stream counts anew.
+        self._is_doubted = False
         # Of a reading from the start: the subjects that have come.
         self._seen: set[str] | None = None
         self._whole_since = 0.0
@@ -97,15 +104,24 @@ class ClaimAudit:
 
     def _ask(self) -> None:
         """Ask how far to read."""
-        self._streams.last(self._settings.stream, self._subjects, self._read_to)
+        # What is stored meanwhile may be told before the answer comes.
+        known = self._mirror.latest
+        self._streams.last(self._settings.stream, self._subjects, lambda last: self._read_to(known, last))
 
-    def _read_to(self, last: Stored | Failure | None) -> None:
+    def _read_to(self, known: int, last: Stored | Failure | None) -> None:
         if isinstance(last, Failure):
             # It may be gone.
             self._later(RETRY_S, self.start)
             return
         target = 0 if last is None else last.seq
-        if self._mirror.latest > target:
+        if known <= target:
+            self._is_doubted = False
+        elif not self._is_doubted:
+            self._is_doubted = True
+            self._later(DOUBT_S, self._ask)
+            return
+        else:
+            self._is_doubted = False
             self._mirror.forget()
         age = self._clock.seconds() - self._whole_since
         if self._seen is None and (not self.is_whole or age > self._settings.ended_s / 2):

@@ -186,7 +186,12 @@ class SpaceLogs:
         tail.pending[id] = Pending(record, done)
         try:
             tail.stream.appender.append(
-                tail.subject, data, id, lambda outcome: self._appended(tail, id, outcome), ttl_of(keep)
+                tail.subject,
+                data,
+                id,
+                lambda outcome: self._appended(tail, id, outcome),
+                ttl_of(keep),
+                record.publisher,
             )
         except Refused:
             del tail.pending[id]

@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cluster.engine import FakeEngine
 
-from radiod.core.cluster.appender import HAS_NOT, ITEM_BYTES, MAY_HAVE, MOST_ON_WAY, PAUSE_S, Appender
-from radiod.core.cluster.ports import Appended, StreamSettings
+from radiod.core.cluster.appender import (
+    HAS_NOT,
+    ITEM_BYTES,
+    MAY_HAVE,
+    MOST_ON_WAY,
+    PAUSE_S,
+    STALLED_S,
+    Appender,
+)
+from radiod.core.cluster.ports import Appended, Failure, StreamSettings
 from radiod.errors import STORE_UNAVAILABLE, Refused
 from radiod.testing import FakeClock
 
@@ -45,12 +53,16 @@ class World:
         self.sent = dict.fromkeys(self.ports, 0)
         self.outcomes = {}
 
-    def append(self, name="n1", count=1, subject="s.a"):
+    def append(self, name="n1", count=1, subject="s.a", publisher=7):
         for _ in range(count):
             self.sent[name] += 1
             id = f"{name}-{self.sent[name]}"
             self.appenders[name].append(
-                subject, id.encode(), id, lambda outcome, id=id: self.outcomes.__setitem__(id, outcome)
+                subject,
+                id.encode(),
+                id,
+                lambda outcome, id=id: self.outcomes.__setitem__(id, outcome),
+                publisher=publisher,
             )
 
     def stored(self):
@@ -121,7 +133,75 @@ def test_one_is_tried_at_a_time_though_some_were_stored_behind_one_that_was_not(
     world.clock.advance(4)
     assert appender.failures <= 100 + 4 / PAUSE_S
     world.clock.advance(2)
-    assert len(world.stored()) == 100
+    world.check()
+
+
+class TestOvertaking:
+    """The leadership of the stream is handed over, and some on their way are lost: the next are stored."""
+
+    def lost(self, world, *outcomes):
+        """What becomes of the next appends; None: as ever."""
+        port, waiting = world.ports["n1"], list(outcomes)
+        real = port.append
+
+        def append(stream, subject, data, done, **options):
+            outcome = waiting.pop(0) if waiting else None
+            if outcome is None:
+                real(stream, subject, data, done, **options)
+                return
+            kind, seconds = outcome
+            world.clock.timers.at(world.clock.seconds() + seconds, lambda: done(kind))
+
+        port.append = append
+
+    def test_one_that_was_overtaken_did_not_happen(self):
+        world = World()
+        self.lost(world, (Failure.REFUSED, 0.01))
+        world.append(count=3)
+        world.clock.advance(1)
+        assert world.stored() == ["n1-2", "n1-3"]
+        assert world.outcomes["n1-1"].text == HAS_NOT
+        world.check()
+
+    def test_one_that_failed_before_is_overtaken_as_well(self):
+        world = World()
+        self.lost(world, (Failure.REFUSED, 0.0001))
+        world.append(count=2)
+        world.clock.advance(1)
+        assert world.outcomes["n1-1"].text == HAS_NOT
+        world.check()
+
+    def test_one_that_was_not_answered_is_not_sent_again_behind_the_next(self):
+        world = World()
+        self.lost(world, (Failure.UNKNOWN, 2))
+        world.append(count=2)
+        world.clock.advance(3)
+        assert world.stored() == ["n1-2"]
+        assert world.outcomes["n1-1"].text == MAY_HAVE
+        world.check()
+
+    def test_others_are_stored_whenever_they_can_be(self):
+        world = World()
+        self.lost(world, (Failure.REFUSED, 0.01), (Failure.REFUSED, 0.01), (Failure.REFUSED, 0.01))
+        world.append(publisher=1)
+        world.append(subject="s.b", publisher=7)
+        world.append(publisher=0)
+        world.append(publisher=7)
+        world.append(publisher=0)
+        world.clock.advance(1)
+        assert sorted(world.stored()) == [f"n1-{number}" for number in range(1, 6)]
+
+    def test_nothing_goes_behind_one_that_may_be_lost(self):
+        world = World()
+        self.lost(world, (Failure.UNKNOWN, 5))
+        world.append()
+        world.clock.advance(STALLED_S + 0.01)
+        world.append(count=2)
+        world.clock.advance(4)
+        assert world.stored() == []
+        world.clock.advance(2)
+        assert world.stored() == ["n1-1", "n1-2", "n1-3"]
+        world.check()
 
 
 def test_the_oldest_is_tried_alone():
@@ -170,7 +250,7 @@ def test_too_much_is_refused_at_once():
 
 DEEDS = st.one_of(
     st.tuples(st.just("append"), st.sampled_from(["n1", "n2", "n3"]), st.integers(1, 400)),
-    st.tuples(st.just("elect"), st.just(""), st.integers(2, 9)),
+    st.tuples(st.just("elect"), st.just(""), st.sampled_from([0.0004, 0.0006, 0.03, 2, 9])),
     st.tuples(st.just("cut"), st.sampled_from(["n1", "n2", "n3"]), st.just(0)),
     st.tuples(st.just("heal"), st.just(""), st.just(0)),
     st.tuples(st.just("drop"), st.sampled_from(["n1", "n2", "n3"]), st.just(0)),

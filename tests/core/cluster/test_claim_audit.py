@@ -77,6 +77,57 @@ def test_a_stream_that_was_wiped_is_made_anew_and_counts_anew():
     assert [node.all() for node in world.nodes] == [{"a": b"2"}] * 3
 
 
+class Keys:
+    """Watches claims of one part. ``released``: keys in turn."""
+
+    def __init__(self):
+        self.released_keys = []
+
+    def claimed(self, claim):
+        pass
+
+    def released(self, claim):
+        self.released_keys.append(claim.key)
+
+
+def test_what_is_claimed_while_the_leader_answers_is_not_lost():
+    world = ClaimWorld()
+    node, keys = world.nodes[2], Keys()
+    node.claims.watch("part", keys)
+    for number in range(200):
+        node.claims.up()
+        world.wait(number % 20 / 10000)
+        world.nodes[number % 2].claims.create("part", str(number), b"1")
+        world.wait(0.003)
+    world.wait(5)
+    assert (keys.released_keys, len(node.all())) == ([], 200)
+
+
+def test_what_is_claimed_while_it_is_asked_for_is_not_lost():
+    world = ClaimWorld()
+    node, keys = world.nodes[2], Keys()
+    node.claims.watch("part", keys)
+    for number in range(200):
+        node.claims.refresh("part", str(number))
+        world.nodes[number % 2].claims.create("part", str(number), b"1")
+        world.wait(0.003)
+    assert (keys.released_keys, len(node.all())) == ([], 200)
+
+
+def test_one_who_led_the_stream_a_moment_ago_is_not_believed():
+    world = ClaimWorld()
+    node, keys = world.nodes[2], Keys()
+    node.claims.watch("part", keys)
+    for key in "abc":
+        world.come(world.nodes[0].claims.create("part", key, b"1"))
+    records, world.stream.records = world.stream.records, world.stream.records[:1]
+    node.claims.up()
+    world.wait(0.1)
+    world.stream.records = records
+    world.wait(5)
+    assert (keys.released_keys, sorted(node.all())) == ([], ["a", "b", "c"])
+
+
 def test_a_stream_that_is_another_one_is_noticed_though_it_counts_on():
     world = ClaimWorld()
     world.come(world.nodes[0].claims.create("part", "a", b"1"))

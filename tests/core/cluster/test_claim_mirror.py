@@ -71,5 +71,15 @@ def test_who_watches_is_told_of_its_part_only():
     mirror.watch("part", Watcher())
     mirror.apply(record(2, "b", about="other"))
     mirror.apply(record(3, "a", None))
-    mirror.learn("c.other.b", None)
+    mirror.learn("c.other.b", None, 2)
     assert heard == [("claimed", "a"), ("released", "a")]
+
+
+def test_an_answer_of_the_leader_takes_nothing_away_that_was_told_since_it_was_asked():
+    mirror = mirror_of()
+    known = mirror.revision("c.part.a")
+    mirror.apply(record(5, "a"))
+    mirror.learn("c.part.a", None, known)
+    assert mirror.revision("c.part.a") == 5
+    mirror.learn("c.part.a", None, 5)
+    assert mirror.revision("c.part.a") == 0

@@ -166,7 +166,9 @@ class FakePort:
                 done(Failure.REFUSED)
                 return
             found = [one for one in held.records if fits(subject, one.subject)]
-            done(found[-1]._replace(previous=0) if found else None)
+            last = found[-1]._replace(previous=0) if found else None
+            # What is stored meanwhile may be told before.
+            self.engine.later(self, lambda: done(last))
 
         self.engine.later(self, act)
 
