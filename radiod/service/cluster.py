@@ -126,6 +126,8 @@ class Clustering:
             self._notice,
             clock.soon,
         )
+        # What counts, besides the nodes, what cannot be read.
+        self._readers = self._events, self._control, streams
         self.cluster.attach(self._events, streams)
         self.cluster.nodes.probe = streams.reach
         self.cluster.nodes.watch(self)
@@ -301,6 +303,8 @@ class Clustering:
             ],
             "lost": nodes.post.lost,
             "dropped": sum(each.while_away + each.overflowed for each in counts),
+            "malformed": nodes.malformed + sum(each.malformed for each in self._readers),
+            "overflowed": self.cluster.overflowed,
         }
 
     # --- PeerWatcher
