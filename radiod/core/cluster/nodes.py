@@ -54,7 +54,8 @@ class NodeSettings(NamedTuple):
     """What a node is told about itself.
 
     ``prefix``: of all subjects of the cluster; ``digest``: of the configuration that all are to have;
-    ``hold_s``: how long an event may wait to be stored.
+    ``hold_s``: how long an event may wait to be stored; ``max_record``: bytes of one that is, with all that goes
+    with it.
     """
 
     prefix: str
@@ -62,6 +63,7 @@ class NodeSettings(NamedTuple):
     digest: str = ""
     dead_after_s: float = 5.0
     hold_s: float = 15.0
+    max_record: int = 2_000_000
 
 
 class Nodes:

@@ -232,6 +232,7 @@ class ClusterRealm(Realm):
             self._timers,
             self._ids,
             hold_s=cluster.settings.hold_s,
+            max_bytes=cluster.settings.max_record,
             actor=self.sessions.get,
             is_alone=lambda: not cluster.nodes.live(),
             note_malformed=lambda: cluster.nodes.note_malformed(base),
