@@ -20,11 +20,12 @@ class ClusterView:
         self.procedures: dict[str, Procedure] = {"radiod.admin.cluster": ({}, self.cluster)}
 
     def cluster(self, session: Session) -> dict[str, Any]:
-        """This node, and others → ``{cluster, node, incarnation, isolated_s, nats, nodes, lost, dropped}``.
+        """This node, and others → ``{cluster, node, incarnation, isolated_s, nats, nodes, …}``.
 
         ``isolated_s``: seconds since it reaches nobody, None: it does; ``nats``: addresses of the servers
         that it is connected to, by what for; ``nodes``: each ``{node, incarnation, silent_s, same_config}``;
-        ``lost``: letters of other nodes that did not come; ``dropped``: messages to them that were not sent.
+        ``lost``: letters of other nodes that did not come; ``dropped``: messages to them that were not sent;
+        ``malformed``: what came and no node writes; ``overflowed``: what others told that had no room here.
         Raises: Refused: ``no_such_procedure``: the server is no node of a cluster.
         """
         if self._describe is None:

@@ -34,6 +34,8 @@ def _parts(told: dict[str, Any]) -> Iterator[str]:
     rows += [
         ["messages lost", number(told["lost"])],
         ["messages not sent", number(told["dropped"])],
+        ["not understood", number(told["malformed"])],
+        ["without room", number(told["overflowed"])],
     ]
     yield show.columns(("", ""), rows, [])
     nodes = [

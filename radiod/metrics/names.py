@@ -79,6 +79,8 @@ FAMILIES: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     ("radiod_cluster_connected", GAUGE, "Whether there is a NATS server, by what for.", ("what",)),
     ("radiod_cluster_lost_total", COUNTER, "Messages of other nodes that did not come.", ()),
     ("radiod_cluster_dropped_total", COUNTER, "Messages to other nodes that were not sent.", ()),
+    ("radiod_cluster_malformed_total", COUNTER, "What came between nodes that none of them writes.", ()),
+    ("radiod_cluster_overflowed_total", COUNTER, "What other nodes told that had no room here.", ()),
     ("radiod_spans_total", COUNTER, "Spans of traces by what became of them.", ("outcome",)),
     (
         "radiod_config_last_reload_successful",

@@ -58,6 +58,9 @@ __all__ = ["ALONE", "AWAY", "Clustering", "check_usable", "digest_of", "node_nam
 ENVELOPE_BYTES: Final = 16_384
 """What the largest message is longer between nodes, details and lists of sessions included."""
 
+HEADER_BYTES: Final = 1_024
+"""And what of that is for headers of NATS."""
+
 PREFIX: Final = "radiod."
 
 MOST_COOKIES: Final = 50_000
@@ -109,6 +112,7 @@ class Clustering:
             digest_of(configuration),
             dead_after_s=settings.dead_after_s,
             hold_s=settings.hold_s,
+            max_record=configuration.limits.max_message_bytes + ENVELOPE_BYTES - HEADER_BYTES,
         )
         self.cluster = Cluster(node, clock, clock.timers, ids, self._notice)
         options = _options(settings, configuration.limits.max_message_bytes + ENVELOPE_BYTES)
@@ -126,6 +130,8 @@ class Clustering:
             self._notice,
             clock.soon,
         )
+        # What counts, besides the nodes, what cannot be read.
+        self._readers = self._events, self._control, streams
         self.cluster.attach(self._events, streams)
         self.cluster.nodes.probe = streams.reach
         self.cluster.nodes.watch(self)
@@ -300,7 +306,11 @@ class Clustering:
                 for other in nodes.others
             ],
             "lost": nodes.post.lost,
-            "dropped": sum(each.while_away + each.overflowed for each in counts),
+            "dropped": sum(each.while_away + each.overflowed for each in counts)
+            + self._events.too_large
+            + self._control.too_large,
+            "malformed": nodes.malformed + sum(each.malformed for each in self._readers),
+            "overflowed": self.cluster.overflowed,
         }
 
     # --- PeerWatcher

@@ -209,6 +209,8 @@ class Metrics:
             self._set("radiod_cluster_connected", int(bool(address)), what)
         self._set("radiod_cluster_lost_total", told["lost"])
         self._set("radiod_cluster_dropped_total", told["dropped"])
+        self._set("radiod_cluster_malformed_total", told["malformed"])
+        self._set("radiod_cluster_overflowed_total", told["overflowed"])
 
     def _read_connections(self) -> None:
         census = self._schedule.census

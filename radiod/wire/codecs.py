@@ -12,7 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Final, Protocol, get_args
+from typing import Any, ClassVar, Final, Literal, Protocol, get_args
 
 import cbor2
 import msgspec
@@ -37,7 +37,7 @@ from radiod.wire.scan_cbor import CborScan
 from radiod.wire.scan_msgpack import MsgpackScan, is_numbers
 from radiod.wire.undisturbed import LARGE, undisturbed
 
-__all__ = ["CBOR", "CODECS", "JSON", "MSGPACK", "NOTHING", "Codec", "Payload", "Undecodable"]
+__all__ = ["CBOR", "CODECS", "JSON", "MSGPACK", "NOTHING", "Codec", "CodecName", "Payload", "Undecodable"]
 
 PAYLOAD_AT: Final = {3: 3, 8: 5, 16: 4, 48: 4, 70: 3}
 """Message code -> where its payload begins."""
@@ -114,6 +114,10 @@ class Payload:
 Part = msgspec.Raw | bytes
 
 
+CodecName = Literal["json", "msgpack", "cbor"]
+"""What serializers are called."""
+
+
 class Codec(Protocol):
     """One serializer.
 
@@ -121,7 +125,7 @@ class Codec(Protocol):
     ``rawsocket_id`` its number in the RawSocket handshake.
     """
 
-    name: str
+    name: CodecName
     is_binary: bool
     rawsocket_id: int
 
@@ -159,7 +163,7 @@ def _complaint(error: Exception) -> str:
 class _Base(ABC):
     """What the serializers share: splicing payloads behind an encoded head, and checking their kinds."""
 
-    name: str
+    name: CodecName
     is_binary = True
     rawsocket_id: int
     # First bytes that may open a list, a dictionary, or a string of text or bytes.
@@ -261,7 +265,7 @@ class _ByMsgspec(_Base):
 
 
 class _Json(_ByMsgspec):
-    name = "json"
+    name: CodecName = "json"
     _library: ClassVar[Any] = msgspec.json
     is_binary = False
     rawsocket_id = 1
@@ -321,7 +325,7 @@ def _refuse(value: Any) -> Any:
 
 
 class _Msgpack(_ByMsgspec):
-    name = "msgpack"
+    name: CodecName = "msgpack"
     _library: ClassVar[Any] = msgspec.msgpack
     rawsocket_id = 2
     _lists = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])
@@ -414,7 +418,7 @@ def _write_raw(encoder: Any, value: Any) -> None:
 
 
 class _Cbor(_Base):
-    name = "cbor"
+    name: CodecName = "cbor"
     rawsocket_id = 3
     _lists = frozenset(range(0x80, 0xA0))
     _maps = frozenset(range(0xA0, 0xC0))

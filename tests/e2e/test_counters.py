@@ -462,6 +462,13 @@ def test_what_nodes_do_not_hear_of_each_other_is_counted(tmp_path):
             )
             nats.start()
             wait_until(lambda: now(other.server, "radiod_cluster_lost_total") == 1, "the question is missed")
+            # Somebody else has the same NATS server.
+            with socket.create_connection(("127.0.0.1", server.port)) as stranger:
+                stranger.sendall(b"CONNECT {}\r\nPUB radiod.radiod.nodes 1\r\n?\r\n")
+                wait_until(
+                    lambda: now(other.server, "radiod_cluster_malformed_total") == 1, "nobody writes that"
+                )
+            assert now(other.server, "radiod_cluster_overflowed_total") == 0
 
 
 def test_every_counter_and_every_reason_has_a_test():

@@ -19,7 +19,7 @@ ASK_S: Final = 0.25
 
 
 class Agreement:
-    """Agrees on the claims of one part of a realm. ``malformed``: letters that were none."""
+    """Agrees on the claims of one part of a realm."""
 
     def __init__(self, about: str, peers: Peers, claims: Claims, clock: Clock, timers: Timers) -> None:
         self._about = about
@@ -27,7 +27,6 @@ class Agreement:
         self._claims = claims
         self._clock = clock
         self._timers = timers
-        self.malformed = 0
         peers.take(about, self._take)
 
     def agree(self, key: str) -> Promise[None]:
@@ -38,7 +37,7 @@ class Agreement:
     def _take(self, node: int, data: bytes) -> Promise[bytes] | None:
         letter = read_known(data)
         if letter is None:
-            self.malformed += 1
+            self._peers.note_malformed(self._about, node)
             return None
         if self._claims.revision(self._about, letter.place) >= letter.revision:
             return None

@@ -6,13 +6,13 @@ A payload goes as its sender wrote it: ``codec`` is the name of its serializer, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from radiod.core.cluster.encoding import encode
-from radiod.wire.codecs import CODECS, Payload
+from radiod.core.cluster.encoding import decode, encode
+from radiod.wire.codecs import CODECS, CodecName, Payload
 from radiod.wire.options import CancelMode
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
 class Packed(Struct, array_like=True, frozen=True):
     """A payload."""
 
-    codec: str
+    codec: CodecName
     args: bytes
     kwargs: bytes
     is_plain: bool
@@ -101,7 +101,7 @@ class Reset(Struct, array_like=True, frozen=True, tag="reset"):
 
 CallLetter = Invoke | Stop | Dropped | Yielded | Failed | Declined | Reset
 
-DECODER = msgspec.msgpack.Decoder(CallLetter)
+DECODER: Final[msgspec.msgpack.Decoder[CallLetter]] = msgspec.msgpack.Decoder(CallLetter)
 
 
 def write_call(letter: CallLetter) -> bytes:
@@ -109,10 +109,9 @@ def write_call(letter: CallLetter) -> bytes:
     return encode(letter)
 
 
-def read_call(data: bytes) -> CallLetter:
-    """The letter in ``data``. Raises: msgspec.MsgspecError: there is none."""
-    letter: CallLetter = DECODER.decode(data)
-    return letter
+def read_call(data: bytes) -> CallLetter | None:
+    """The letter in ``data``; None: there is none."""
+    return decode(DECODER, data)
 
 
 def pack(payload: Payload | None) -> Packed:
@@ -123,7 +122,7 @@ def pack(payload: Payload | None) -> Packed:
 
 
 def unpack(packed: Packed) -> Payload:
-    """The payload of a letter. Raises: KeyError: of a serializer that is not known here."""
+    """The payload of a letter."""
     payload = Payload(CODECS[packed.codec], packed.args, packed.kwargs)
     payload.is_plain = packed.is_plain
     return payload

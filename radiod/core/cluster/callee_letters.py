@@ -6,10 +6,12 @@ misses. A snapshot is ``Begin``, any number of ``Part``, and ``End``.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from msgspec import Struct
 
-from radiod.core.cluster.encoding import encode
+from radiod.core.cluster.encoding import decode, encode
 from radiod.wire.options import InvocationPolicy, MatchPolicy
 
 __all__ = [
@@ -113,7 +115,7 @@ CalleeTold = Added | Removed | Left | Begin | Part | End
 
 CalleeLetter = CalleeTold | Want
 
-DECODER = msgspec.msgpack.Decoder(CalleeLetter)
+DECODER: Final[msgspec.msgpack.Decoder[CalleeLetter]] = msgspec.msgpack.Decoder(CalleeLetter)
 HOLDERS = msgspec.msgpack.Decoder(Holders)
 
 
@@ -122,10 +124,9 @@ def write_callees(letter: CalleeLetter) -> bytes:
     return encode(letter)
 
 
-def read_callees(data: bytes) -> CalleeLetter:
-    """The letter in ``data``. Raises: msgspec.MsgspecError: there is none."""
-    letter: CalleeLetter = DECODER.decode(data)
-    return letter
+def read_callees(data: bytes) -> CalleeLetter | None:
+    """The letter in ``data``; None: there is none."""
+    return decode(DECODER, data)
 
 
 def write_holders(holders: Holders) -> bytes:
@@ -133,6 +134,6 @@ def write_holders(holders: Holders) -> bytes:
     return encode(holders)
 
 
-def read_holders(value: bytes) -> Holders:
-    """What a claim says. Raises: msgspec.MsgspecError: nothing."""
-    return HOLDERS.decode(value)
+def read_holders(value: bytes) -> Holders | None:
+    """What a claim says; None: nothing."""
+    return decode(HOLDERS, value)

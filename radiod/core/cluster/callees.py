@@ -19,7 +19,6 @@ from radiod.core.cluster.callee_news import CalleeNews
 from radiod.core.cluster.claim import Claim, cannot_agree
 from radiod.core.cluster.claim_jobs import LOOK_S, ClaimJobs
 from radiod.core.cluster.claims import Claims
-from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.proxies import RemoteSession
 from radiod.core.cluster.shared_registrations import SharedRegistrations
@@ -257,9 +256,12 @@ class Callees:
 
     def claimed(self, claim: Claim) -> None:
         """As ``ClaimWatcher``."""
-        key = _key(claim)
+        key, held = _key(claim), _read(claim)
+        if key is None or held is None:
+            self._peers.note_malformed(self._about)
+        if key is None:
+            return
         self._forget(key)
-        held = _read(claim)
         for node in () if held is None else held.nodes:
             self._by_node.setdefault(node, set()).add(key)
         if held is None or not self._fits(key, held):
@@ -268,6 +270,8 @@ class Callees:
     def released(self, claim: Claim) -> None:
         """As ``ClaimWatcher``."""
         key = _key(claim)
+        if key is None:
+            return
         self._forget(key)
         if self._registrations.own(*key):
             self._jobs.look_in(LOOK_S, [key])
@@ -403,21 +407,18 @@ def _text(key: Key) -> str:
     return f"{key[0]} {key[1]}"
 
 
-def _key(claim: Claim) -> Key:
-    match, _, procedure = claim.key.partition(" ")
-    return MATCHES[match], procedure
+def _key(claim: Claim) -> Key | None:
+    """What a claim is of; None: no node of this version wrote that."""
+    name, _, procedure = claim.key.partition(" ")
+    match = MATCHES.get(name)
+    return None if match is None else (match, procedure)
 
 
 MATCHES: Final[dict[str, MatchPolicy]] = {"exact": "exact", "prefix": "prefix", "wildcard": "wildcard"}
 
 
 def _read(claim: Claim | None) -> Holders | None:
-    if claim is None:
-        return None
-    try:
-        return read_holders(claim.value)
-    except MALFORMED:
-        return None
+    return None if claim is None else read_holders(claim.value)
 
 
 def _joined(nodes: tuple[int, ...], others: list[int], me: int) -> tuple[int, ...]:

@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from radiod.core.cluster.call_letters import CallLetter, Declined, Dropped, Failed, Reset, Yielded, unpack
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.foreign_calls import ForeignCall
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.proxies import Proxies, RemoteSession, RoutingOutbox, Unreachable
@@ -81,6 +84,7 @@ class ClusterDealer(Dealer):
         # Nodes that could not be told something of calls, and do not know that they miss it.
         self._owed: set[int] = set()
         self._peers = peers
+        self._realm = realm
         self.on_left: Callable[[Session], None] = _nobody
 
     def calls_of(self, session: Session) -> Calls:
@@ -141,7 +145,10 @@ class ClusterDealer(Dealer):
         if isinstance(letter, Declined):
             self._next(call, letter.error, letter.text)
         elif isinstance(letter, Yielded):
-            options = YieldOptions(progress=letter.is_progress, **letter.details)
+            options = _options(letter)
+            if options is None:
+                self._peers.note_malformed(calls_about(self._realm), node)
+                return
             self.answer(proxy, letter.request, options, unpack(letter.payload))
         else:
             self._fail(call, letter.error, letter.details, unpack(letter.payload))
@@ -280,6 +287,16 @@ class ClusterDealer(Dealer):
 
 
 NOBODY: Final = "no callee can take this call"
+
+
+def _options(letter: Yielded) -> YieldOptions | None:
+    """What a YIELD says; None: no node of this version writes that."""
+    if not letter.details:
+        return YieldOptions(progress=letter.is_progress)
+    try:
+        return msgspec.convert({**letter.details, "progress": letter.is_progress}, YieldOptions)
+    except MALFORMED:
+        return None
 
 
 def _nobody(session: Session) -> None:

@@ -59,7 +59,7 @@ class ChannelClaims:
 
     ``ended``: called behind the end of a channel with what was known of it, why, and whether this node is the
     one that has said so; ``supersede``: closes a session whose channel, the name of which it takes, somebody
-    else has. Both are set before the cluster starts. ``malformed``: what was no claim.
+    else has. Both are set before the cluster starts.
     """
 
     ended: Callable[[Held, str, bool], None]
@@ -95,7 +95,6 @@ class ChannelClaims:
         self._former: dict[str, Session] = {}
         # Places whose end this node has said.
         self._ending: set[str] = set()
-        self.malformed = 0
         self._agreement = Agreement(self._about, peers, claims, clock, timers)
         peers.watch(self)
         claims.watch(self._about, self)
@@ -186,7 +185,7 @@ class ChannelClaims:
         """As ``ClaimWatcher``."""
         place, record = claim.key, read_channel(claim.value)
         if record is None:
-            self.malformed += 1
+            self._peers.note_malformed(self._about)
             return
         held = self._channels.held.get(place)
         if held is not None and held.record.id != record.id:

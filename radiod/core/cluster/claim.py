@@ -60,6 +60,9 @@ class Node(Protocol):
     def is_isolated(self) -> bool:
         """Whether we hear nobody, so that nothing is agreed on."""
 
+    def note_malformed(self, about: str, node: int = 0) -> None:
+        """As ``Peers.note_malformed``."""
+
 
 class ClaimWatcher(Protocol):
     """A part that minds its claims, whoever changes them."""

@@ -6,7 +6,7 @@ known, was changed or released since.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from radiod.core.cluster.claim import Claim, ClaimWatcher
@@ -22,17 +22,20 @@ MAX_GONE: Final = 10_000
 class ClaimMirror:
     """The claims that a node knows of.
 
-    ``whole_to``: up to which number it is whole; ``malformed``: records that were none.
+    ``whole_to``: up to which number it is whole.
+
+    Args:
+        note_malformed: called with every record that is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note_malformed: Callable[[], object]) -> None:
+        self._note_malformed = note_malformed
         self._held: dict[str, Claim] = {}
         # subject -> number of the end of its claim, oldest first
         self._gone: dict[str, int] = {}
         self._by_about: dict[str, dict[str, Claim]] = {}
         self._watchers: dict[str, ClaimWatcher] = {}
         self.whole_to = 0
-        self.malformed = 0
 
     def __len__(self) -> int:
         """Claims that are held."""
@@ -82,7 +85,7 @@ class ClaimMirror:
         """Take a record in, unless something newer is known. Returns: what it says; None: nothing."""
         said = read_claim(record.data)
         if said is None:
-            self.malformed += 1
+            self._note_malformed()
         elif record.seq > self.revision(record.subject):
             self.note(record.subject, record.seq, said)
         return said
@@ -94,7 +97,10 @@ class ClaimMirror:
             return
         claim = Claim(said.about, said.key, said.value, said.node, seq)
         self._gone.pop(subject, None)
-        self._held.pop(subject, None)
+        before = self._held.pop(subject, None)
+        if before is not None and (before.about, before.key) != (said.about, said.key):
+            # No node writes that, but whoever can publish may.
+            self._forget(before)
         self._held[subject] = claim
         self._by_about.setdefault(said.about, {})[said.key] = claim
         watcher = self._watchers.get(said.about)
@@ -122,13 +128,17 @@ class ClaimMirror:
             self._forget_oldest()
         if claim is None:
             return
-        about = self._by_about[claim.about]
-        del about[claim.key]
-        if not about:
-            del self._by_about[claim.about]
+        self._forget(claim)
         watcher = self._watchers.get(claim.about)
         if watcher is not None:
             watcher.released(claim._replace(end=why))
+
+    def _forget(self, claim: Claim) -> None:
+        about = self._by_about.get(claim.about, {})
+        if about.get(claim.key) is claim:
+            del about[claim.key]
+            if not about:
+                del self._by_about[claim.about]
 
     def _forget_oldest(self) -> None:
         while len(self._gone) > MAX_GONE:

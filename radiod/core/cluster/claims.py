@@ -51,7 +51,7 @@ class Claims:
         self._timers = timers
         self._settings = settings
         self.subjects = f"{settings.prefix}.>"
-        self.mirror = ClaimMirror()
+        self.mirror = ClaimMirror(lambda: node.note_malformed(settings.stream))
         self._audit = ClaimAudit(self.mirror, streams, clock, timers, settings)
         self.writes = ClaimWrites(self.mirror, streams, clock, timers, node, settings)
 

@@ -9,6 +9,7 @@ from radiod.core.cluster.claim import ClaimSettings
 from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.nodes import Nodes, NodeSettings
 from radiod.core.cluster.ports import Bus, Failure, Stored, Streams, StreamSettings
+from radiod.core.cluster.table_mirrors import TableMirrors
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
@@ -80,8 +81,8 @@ class Records:
 class Cluster:
     """One process's part in its cluster.
 
-    ``nodes``, ``way``, ``records``: the users of the bus for control, of that for events, and of the streams;
-    whoever connects them hands the engine to ``start``.
+    ``mirrors``: of the tables of each realm; ``nodes``, ``way``, ``records``: the users of the bus for
+    control, of that for events, and of the streams; whoever connects them hands the engine to ``start``.
     """
 
     def __init__(
@@ -100,6 +101,8 @@ class Cluster:
         self.nodes = Nodes(settings, clock, timers, ids, notice)
         self.way = EventWay()
         self.records = Records()
+        # The mirrors of each realm.
+        self.mirrors: list[TableMirrors] = []
         self._events: Bus | None = None
         self._streams: Streams | None = None
 
@@ -126,6 +129,11 @@ class Cluster:
         self.way.on_up.append(self._claims.up)
         self.way.on_up.append(self._ensure)
         self.nodes.probe = self._probe
+
+    @property
+    def overflowed(self) -> int:
+        """Entries of other nodes' tables that were too many for the mirrors of all realms."""
+        return sum(mirrors.overflowed for mirrors in self.mirrors)
 
     @property
     def retained(self) -> str:

@@ -13,8 +13,9 @@ T = TypeVar("T")
 DEPTH: Final = 8
 """How deep lists and dictionaries of one letter go, payloads left out, which are bytes."""
 
-MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What decoding raises: also for text that is no UTF-8, which msgspec leaves to Python's own error."""
+MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: also for text that is no UTF-8, and for what is nested too deep, which msgspec leaves
+to Python's own errors."""
 
 ENCODER: Final = msgspec.msgpack.Encoder()
 

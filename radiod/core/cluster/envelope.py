@@ -7,9 +7,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import decode as read
 from radiod.core.disclosure import NO_DETAILS
 from radiod.core.pubsub.announcer import EVERYBODY
-from radiod.wire.codecs import CODECS, Payload
+from radiod.wire.codecs import CODECS, CodecName, Payload
 from radiod.wire.options import MatchPolicy, PublishOptions
 
 __all__ = ["Ask", "Baseline", "Crossing", "decode", "encode"]
@@ -30,7 +31,7 @@ class Crossing(Struct, array_like=True, tag="e", frozen=True):
     count: int
     topic: str
     publication: int
-    codec: str
+    codec: CodecName
     args: bytes
     kwargs: bytes
     details: dict[str, Any] | None = None
@@ -95,7 +96,4 @@ def encode(crossing: Crossing | Ask | Baseline) -> bytes:
 
 def decode(data: bytes) -> Crossing | Ask | Baseline | None:
     """As it was sent; None: it was not sent by a node of this version."""
-    try:
-        return DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return read(DECODER, data)

@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import decode as read
+
 __all__ = [
     "PROTOCOL",
     "Answer",
@@ -116,7 +118,4 @@ def encode(letter: Letter) -> bytes:
 
 def decode(data: bytes) -> Letter | None:
     """As it was written; None: it is no letter, or one of a later version."""
-    try:
-        return DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return read(DECODER, data)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from radiod.core.cluster.encoding import encode
+from radiod.core.cluster.encoding import decode, encode
 
 __all__ = ["Again", "Spending", "Spent", "read_limits", "write_limits"]
 
@@ -51,6 +51,6 @@ def write_limits(letter: LimitLetter) -> bytes:
     return encode(letter)
 
 
-def read_limits(data: bytes) -> LimitLetter:
-    """The letter. Raises: MsgspecError: it is none."""
-    return DECODER.decode(data)
+def read_limits(data: bytes) -> LimitLetter | None:
+    """The letter in ``data``; None: there is none."""
+    return decode(DECODER, data)

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import decode as read
+
 __all__ = ["Birth", "Epoch", "Logged", "decode", "encode"]
 
 
@@ -56,7 +58,4 @@ def encode(record: Logged | Birth | Epoch) -> bytes:
 
 def decode(data: bytes) -> Logged | Birth | Epoch | None:
     """As it was written; None: no node of this version has."""
-    try:
-        return _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return read(_DECODER, data)

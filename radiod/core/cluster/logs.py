@@ -39,6 +39,7 @@ class Logs:
         node: a text that no other node has, nor this one had before: for ids of records.
         actor: the session of an id, if it is here; is_alone: whether no other node is there.
         max_bytes: of a record, with all that goes with it.
+        note_malformed: called with every record that is none.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Logs:
         max_bytes: int = 2_000_000,
         actor: Callable[[int], Actor | None] = lambda id: None,
         is_alone: Callable[[], bool] = lambda: False,
+        note_malformed: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock
         self._timers = timers
@@ -72,6 +74,7 @@ class Logs:
             is_alone=is_alone,
             began_anew=self._began_anew,
             tick_soon=self._tick_soon,
+            note_malformed=note_malformed,
         )
         self.follower = self._realm.follower
         self.births = Births(self._realm)

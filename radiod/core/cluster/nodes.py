@@ -43,6 +43,9 @@ BEAT_S: Final = 1.0
 SOON_S: Final[tuple[float, ...]] = (0.05, 0.3)
 """Seconds behind a new connection at which a node beats besides: it may not have known who listens."""
 
+MAX_DIGITS: Final = 20
+"""Of the number of a node."""
+
 MAX_NOTICED: Final = 1000
 """Different lines that are said once each."""
 
@@ -51,7 +54,8 @@ class NodeSettings(NamedTuple):
     """What a node is told about itself.
 
     ``prefix``: of all subjects of the cluster; ``digest``: of the configuration that all are to have;
-    ``hold_s``: how long an event may wait to be stored.
+    ``hold_s``: how long an event may wait to be stored; ``max_record``: bytes of one that is, with all that goes
+    with it.
     """
 
     prefix: str
@@ -59,6 +63,7 @@ class NodeSettings(NamedTuple):
     digest: str = ""
     dead_after_s: float = 5.0
     hold_s: float = 15.0
+    max_record: int = 2_000_000
 
 
 class Nodes:
@@ -67,7 +72,8 @@ class Nodes:
     ``notice``: takes one line for the log; ``probe``: finds out whether most of the engine's servers are
     reached, and says so later, if they are: a node that hears nobody and reaches these is not isolated;
     ``reborn``: called when we have become a new incarnation, behind ``left`` of everybody: what we had is
-    gone for the others, and everybody joins again; ``post``: what is written.
+    gone for the others, and everybody joins again; ``post``: what is written; ``malformed``: what came and
+    no node of this version writes.
     """
 
     def __init__(
@@ -87,9 +93,12 @@ class Nodes:
         self.reborn: list[Callable[[], None]] = []
         self._formerly = 0
         self._members = Membership(settings.dead_after_s, clock.seconds())
-        self.post = Post(settings.prefix, ids.next(), self._members, clock, timers, self._note_gap)
+        self.post = Post(
+            settings.prefix, ids.next(), self._members, clock, timers, self._note_gap, self.note_malformed
+        )
         self._watchers: list[PeerWatcher] = []
         self._noticed: dict[str, None] = {}
+        self.malformed = 0
         self._next_beat: Deadline | None = None
         self._beat_due = 0.0
         self._settling: Promise[None] | None = None
@@ -190,6 +199,11 @@ class Nodes:
             answers.settle(Answers({}, ()))
         return answers
 
+    def note_malformed(self, about: str, node: int = 0) -> None:
+        self.malformed += 1
+        whose = f"node {self.name(node)}" if node else "somebody"
+        self._notice_once(f"{whose} sends what no node of this version writes, of {about}: it is dropped")
+
     def _ask_one(
         self,
         node: int,
@@ -215,17 +229,21 @@ class Nodes:
         self._members.disconnect(self._clock.seconds())
 
     def unreachable(self, reply: str) -> None:
-        other = self._members.known.get(int(reply.rpartition(".")[2]))
+        # Whoever can publish may answer there.
+        node = reply.rpartition(".")[2]
+        other = self._members.known.get(int(node)) if node.isdecimal() and len(node) < MAX_DIGITS else None
         if other is not None and other.missing is None:
             other.missing = self._clock.seconds()
 
     def came(self, subject: str, reply: str, data: bytes) -> None:
         letter = decode(data)
-        if isinstance(letter, Beat):
+        if letter is None:
+            self.note_malformed("nodes")
+        elif isinstance(letter, Beat):
             self._take_beat(letter)
         elif isinstance(letter, Bye):
             self._take_bye(letter)
-        elif letter is not None and subject == self.post.subject(self.post.me):
+        elif subject == self.post.subject(self.post.me):
             if isinstance(letter, Buried):
                 self._take_burial(letter)
             else:

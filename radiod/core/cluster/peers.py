@@ -84,3 +84,9 @@ class Peers(Protocol):
 
     def ask_all(self, about: str, data: bytes, seconds: float) -> Promise[Answers]:
         """Ask all who are alive."""
+
+    def note_malformed(self, about: str, node: int = 0) -> None:
+        """Count, and tell the log once, that something came which no node of this version writes.
+
+        ``node``: whose it is; 0: that is not known, as of what a stream has.
+        """

@@ -15,7 +15,7 @@ from radiod.core.cluster.ports import Bus
 from radiod.core.cluster.questions import Question, Questions
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
-from radiod.errors import NETWORK_FAILURE, RadiodError, Refused
+from radiod.errors import NETWORK_FAILURE, PeerError, RadiodError, Refused
 
 __all__ = ["Post"]
 
@@ -24,7 +24,8 @@ class Post:
     """What one node writes, and is written.
 
     ``me``: its incarnation; ``bus``: None before it starts, and once it has stopped; ``lost``: letters that
-    did not come, of all nodes; ``on_gap``: called with a node some of whose letters did not come.
+    did not come, of all nodes; ``on_gap``: called with a node some of whose letters did not come;
+    ``note_malformed``: as ``Peers.note_malformed``.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Post:
         clock: Clock,
         timers: Timers,
         on_gap: Callable[[int], None],
+        note_malformed: Callable[[str, int], None],
     ) -> None:
         self._prefix = prefix
         self._members = members
         self._clock = clock
         self._timers = timers
         self._on_gap = on_gap
+        self._note_malformed = note_malformed
         self.me = me
         self.bus: Bus | None = None
         self.lost = 0
@@ -193,6 +196,8 @@ class Post:
         try:
             outcome = None if handler is None else handler(letter.node, letter.data)
         except RadiodError as error:
+            if isinstance(error, PeerError):
+                self._note_malformed(letter.about, letter.node)
             self._answer(other, id, is_kept, error)
             return
         if isinstance(outcome, Promise):

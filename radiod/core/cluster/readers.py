@@ -22,6 +22,7 @@ from radiod.core.cluster.reader_letters import (
     read_readers,
     write_readers,
 )
+from radiod.core.cluster.stale import Stale
 from radiod.core.promises import Promise, gather
 from radiod.core.timers import Clock, Deadline, Timers
 
@@ -32,9 +33,6 @@ TOGETHER_S: Final = 0.1
 
 ANSWER_S: Final = 2.0
 """How long a node may take to tell its counts before it is not waited for."""
-
-AGAIN_S: Final = 1.0
-"""Before a node that could not be told something is told all."""
 
 IN_A_LETTER: Final = 500
 
@@ -69,7 +67,7 @@ class _Watcher:
 class Readers:
     """The listeners of one realm on the other nodes; a ``PeerWatcher``.
 
-    ``changed``: called with a place whose count elsewhere has changed; ``malformed``: letters that were none.
+    ``changed``: called with a place whose count elsewhere has changed.
 
     Args:
         count: how many sessions of this node listen to a place.
@@ -94,10 +92,7 @@ class Readers:
         self._flush: Deadline | None = None
         self._flush_at = 0.0
         self._flushed_at = -TOGETHER_S
-        # Nodes that could not be told something.
-        self._stale: set[int] = set()
-        self._again: Deadline | None = None
-        self.malformed = 0
+        self._stale = Stale(peers, clock, timers, self.gap)
         peers.take(self._about, self._came)
         peers.watch(self)
 
@@ -249,7 +244,7 @@ class Readers:
         elif isinstance(letter, Want):
             self._tell_all_to(node)
         else:
-            self.malformed += 1
+            self._peers.note_malformed(self._about, node)
 
     def _take_snapshot(self, node: int, watcher: _Watcher, letter: Watched) -> None:
         if letter.is_first:
@@ -280,15 +275,6 @@ class Readers:
     def _tell(self, node: int, letter: ReaderLetter) -> None:
         if not self._peers.tell(node, self._about, write_readers(letter)):
             self._stale.add(node)
-            if self._again is None:
-                self._again = self._timers.at(self._clock.seconds() + AGAIN_S, self._on_again)
-
-    def _on_again(self) -> None:
-        self._again = None
-        stale, self._stale = self._stale, set()
-        for node in self._peers.live():
-            if node in stale:
-                self.gap(node)
 
     def _tell_all_to(self, node: int) -> None:
         self._tell_watched(node)
@@ -307,7 +293,7 @@ class Readers:
         self._tell_watched(node)
 
     def left(self, node: int) -> None:
-        self._stale.discard(node)
+        self._stale.forget(node)
         watcher = self._watchers.pop(node, None)
         if watcher is not None:
             self._remove_watched(watcher, tuple(watcher.places))

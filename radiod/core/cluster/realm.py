@@ -112,7 +112,7 @@ class ClusterRealm(Realm):
     def _make_procedures(self) -> Procedures:
         """As in any realm, but that what is about sessions and registrations is so on all nodes."""
         procedures = super()._make_procedures()
-        self.census = Census(self.name, self.cluster.nodes)
+        self.census = Census(self.name, self.cluster.nodes, self._clock, self._timers)
         registrations, authority, slices = self.dealer.registrations, self.departures, self.slices
         self._rpc_procedures = ClusterRpcProcedures(registrations, slices)
         server = ServerProcedures(self.load.describe)
@@ -144,7 +144,7 @@ class ClusterRealm(Realm):
         procedures = SharedSubscriptionProcedures(
             self.sessions, broker, self.departures, self.slices, self.census
         )
-        procedures.id_of, procedures.name = broker.id_of, self.cluster.nodes.name
+        procedures.id_of = broker.id_of
         return procedures
 
     def _make_messages(self) -> SharedMessages:
@@ -191,10 +191,12 @@ class ClusterRealm(Realm):
             self._timers,
         )
         self.places = self.records.places = Places(broker)
+        self.records.note_malformed = lambda: cluster.nodes.note_malformed(cluster.retained)
         self.relay = Relay(
             self.name, cluster, self._clock, self._timers, self._take, self._lose, self.records
         )
         self.tables = Tables(self.name, cluster.nodes, self._clock, self._timers, self.slices)
+        cluster.mirrors.append(self.tables.mirrors)
         self.readers = Readers(self.name, cluster.nodes, self._clock, self._timers, self._own_readers)
         self._share_broker(broker)
         self._shared_publishing = self.space.publishing = SharedPublishing(
@@ -230,8 +232,10 @@ class ClusterRealm(Realm):
             self._timers,
             self._ids,
             hold_s=cluster.settings.hold_s,
+            max_bytes=cluster.settings.max_record,
             actor=self.sessions.get,
             is_alone=lambda: not cluster.nodes.live(),
+            note_malformed=lambda: cluster.nodes.note_malformed(base),
         )
         assert isinstance(space.histories, SharedHistories)
         self.logs.add_space(PUBLIC, space.histories, space.publishing, space.broker)

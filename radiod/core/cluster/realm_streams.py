@@ -25,6 +25,7 @@ class RealmStreams:
         node: a text that no other node has, nor this one had before: for ids of records.
         actor: the session of an id, if it is here; is_alone: whether no other node is there.
         max_bytes: of a record, with all that goes with it.
+        note_malformed: called with every record that is none.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RealmStreams:
         is_alone: Callable[[], bool],
         began_anew: Callable[[LogStream], None],
         tick_soon: Callable[[], None],
+        note_malformed: Callable[[], object],
     ) -> None:
         self.streams = streams
         self.base = base
@@ -53,6 +55,7 @@ class RealmStreams:
         self.max_bytes = max_bytes
         self.follower = Follower(streams, clock, timers, self._is_sure)
         self.tick_soon = tick_soon
+        self.note_malformed = note_malformed
         self._began_anew = began_anew
         self._prefix = prefix
         self._node = node

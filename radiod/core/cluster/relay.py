@@ -112,6 +112,8 @@ class Relay:
                 self._answer(what)
         elif what is not None:
             self._begin(what)
+        else:
+            self._peers.note_malformed("events")
 
     def _arrive(self, crossing: Crossing) -> None:
         origin, topic = crossing.origin, crossing.topic

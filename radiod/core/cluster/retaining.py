@@ -7,6 +7,7 @@ event that it has seen a moment ago may be on its way into the stream, and is no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from radiod.core.cluster.envelope import Crossing, decode, encode
@@ -71,10 +72,11 @@ class Fetching:
 class RetainedRecords:
     """The retained events of one realm, by place. ``lost``: events that could not be stored.
 
-    ``places``: set before any event.
+    ``places``, ``note_malformed``: set before any event.
     """
 
     places: Places
+    note_malformed: Callable[[], object]
 
     def __init__(
         self, realm: str, prefix: str, stream: str, streams: Streams, clock: Clock, timers: Timers
@@ -203,6 +205,7 @@ class RetainedRecords:
     def _take(self, fetching: Fetching, record: Stored) -> None:
         crossing = decode(record.data)
         if not isinstance(crossing, Crossing):
+            self.note_malformed()
             return
         topic = crossing.topic
         is_wanted = selects(fetching.match, fetching.topic, topic) and not is_reserved(topic)

@@ -14,7 +14,6 @@ from radiod.core.cluster.callee_news import CalleeNews
 from radiod.core.cluster.callees import Callees
 from radiod.core.cluster.calls import ClusterDealer
 from radiod.core.cluster.claims import Claims
-from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.visits import Visits
 from radiod.core.promises import Promise
@@ -46,7 +45,8 @@ class ClusterRpc:
         clock: Clock,
         timers: Timers,
     ) -> None:
-        about = f"{realm} callees"
+        about = self._about = f"{realm} callees"
+        self._peers = peers
         self._clock = clock
         self._timers = timers
         self.visits = visits
@@ -65,17 +65,15 @@ class ClusterRpc:
             timers=timers,
         )
         self.mirror = CalleeMirror(dealer, events, peers, about, self.callees.evict)
-        self.malformed = 0
         dealer.on_left = self.callees.left
         peers.take(about, self._take)
         peers.watch(self)
         self._plan()
 
     def _take(self, node: int, data: bytes) -> Promise[bytes] | None:
-        try:
-            letter = read_callees(data)
-        except MALFORMED:
-            self.malformed += 1
+        letter = read_callees(data)
+        if letter is None:
+            self._peers.note_malformed(self._about, node)
             return None
         if isinstance(letter, Want):
             self.news.snapshot(node)

@@ -168,6 +168,8 @@ class SharedAnswers(Answers):
                 self._again(claimed, running, outcome, lambda: self._look(claimed, running, outcome))
                 return
             record = None if last is None else read_answer(last.data)
+            if record is None and last is not None:
+                self._peers.note_malformed(self._stream)
             if record is None or record.state == FREE:
                 claimed.tries += 1
                 if claimed.tries > TRIES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-from radiod.core.cluster.table_letters import Key
+from radiod.core.cluster.table_letters import Key, is_session, is_subscriber
 from radiod.core.cluster.table_mirrors import Change
 from radiod.core.cluster.tables import Tables
 from radiod.core.pubsub.announcer import Announcer
@@ -135,6 +135,10 @@ class SharedEvents(MetaEvents):
         return describe_subscription(subscription) if is_there else None
 
     # --- MirrorUser
+
+    def fits(self, table: str, key: Any, value: Any) -> bool:
+        """As ``MirrorUser.fits``."""
+        return is_subscriber(key, value) if table == SUBSCRIBERS else is_session(key, value)
 
     def changed(self, change: Change) -> None:
         """Something is so on another node."""

@@ -17,7 +17,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from radiod.core.allowances import Allowance, Allowances
-from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.limit_letters import Again, Spending, Spent, read_limits, write_limits
 from radiod.core.cluster.peers import Peers
 from radiod.core.holders import Account, Accounts
@@ -38,7 +37,7 @@ nobody has to make up for all of it."""
 
 
 class SharedLimits:
-    """One node's part. ``known``: node -> account -> what it has told; ``malformed``: letters that were none.
+    """One node's part. ``known``: node -> account -> what it has told.
 
     Args:
         accounts: of all realms.
@@ -67,7 +66,6 @@ class SharedLimits:
         # Nodes that are to be told all.
         self._stale: set[int] = set()
         self._month = 0
-        self.malformed = 0
         peers.take(LIMITS, self._take)
         peers.watch(self)
 
@@ -141,12 +139,10 @@ class SharedLimits:
     # --- hearing
 
     def _take(self, node: int, data: bytes) -> None:
-        try:
-            letter = read_limits(data)
-        except MALFORMED:
-            self.malformed += 1
-            return
-        if isinstance(letter, Again):
+        letter = read_limits(data)
+        if letter is None:
+            self._peers.note_malformed(LIMITS, node)
+        elif isinstance(letter, Again):
             self._stale.add(node)
         elif letter.node == self._names.get(node) or letter.node not in {self._node, *self._names.values()}:
             self._hear(letter)

@@ -182,6 +182,12 @@ class SharedPresence(Presence):
 
     # --- MirrorUser
 
+    def fits(self, table: str, key: Any, value: Any) -> bool:
+        """As ``MirrorUser.fits``."""
+        if table == PLACES:
+            return isinstance(key, str) and value is True
+        return isinstance(key, str) and type(value) is int and value > 0
+
     def changed(self, change: Change) -> None:
         """Somebody came or went on another node."""
         if change.table == PLACES:

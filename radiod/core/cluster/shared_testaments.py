@@ -261,11 +261,13 @@ class SharedTestaments(Testaments):
     # --- ClaimWatcher
 
     def claimed(self, claim: Claim) -> None:
-        """Of no concern: its node minds it."""
+        """Its node minds it."""
+        if read_estate(claim.value) is None:
+            self._peers.note_malformed(self._about)
 
     def released(self, claim: Claim) -> None:
         """Somebody has published what a session leaves, or it has taken that back."""
-        session = self._sessions.get(int(claim.key))
+        session = self._sessions.get(int(claim.key)) if claim.key.isdecimal() else None
         if session is not None and not self._jobs.has(session.id):
             self._forget(session)
 

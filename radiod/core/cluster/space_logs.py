@@ -124,6 +124,10 @@ class SpaceLogs:
         """As ``TailOwner.actor``."""
         return self._realm.actor(session)
 
+    def note_malformed(self) -> None:
+        """As ``TailOwner.note_malformed``."""
+        self._realm.note_malformed()
+
     def past_until(self, tail: Tail, first: int) -> int:
         """As ``TailOwner.past_until``."""
         return min([first, *self.patterns.since(tail.stream.name, tail.topic)])

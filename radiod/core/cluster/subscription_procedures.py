@@ -7,16 +7,15 @@ learns of none that it may not know of.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
-from radiod.core.arguments import identifier, struct, text
+from radiod.core.arguments import REQUIRED, Signature, identifier, struct, text
 from radiod.core.channels.authority import Authority
-from radiod.core.cluster.census import Census
-from radiod.core.cluster.census_letters import read_finding
-from radiod.core.cluster.peers import Answers
+from radiod.core.cluster.census import Census, Found
+from radiod.core.cluster.census_letters import Described, Named
 from radiod.core.procedures.family import Payloads
 from radiod.core.procedures.wamp_subscriptions import SubscriptionProcedures
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, after, chain
 from radiod.core.pubsub.broker import Broker, Subscription, describe_subscription
 from radiod.core.sessions.session import Session
 from radiod.core.sight import may_know
@@ -27,8 +26,10 @@ from radiod.wire.options import MatchPolicy, SubscribeOptions
 
 __all__ = ["MAX_LISTED", "SharedSubscriptionProcedures"]
 
-MAX_LISTED: Final = 5000
-"""Subscriptions of one node that others are told of with their topics, in one answer."""
+T = TypeVar("T")
+
+MAX_LISTED: Final = 100_000
+"""Subscriptions of one node that others are told of with their topics."""
 
 POLICIES: Final[tuple[MatchPolicy, ...]] = ("exact", "prefix", "wildcard")
 
@@ -39,36 +40,18 @@ LIST_SUBSCRIBERS: Final = "wamp.subscription.list_subscribers"
 COUNT_SUBSCRIBERS: Final = "wamp.subscription.count_subscribers"
 REMOVE: Final = "wamp.subscription.remove_subscriber"
 
-Named = list[tuple[int, str]]
-"""Ids and topics, or patterns, of subscriptions."""
-
-
-class Found:
-    """What several nodes have answered. ``unanswered``: names of those that have not, or had too much."""
-
-    def __init__(self, values: list[Any], unanswered: tuple[str, ...]) -> None:
-        self.values = values
-        self.unanswered = unanswered
-
-    def told(self, value: Any) -> Payload:
-        """An answer, and who has not told."""
-        return Payload.of(value, unanswered=list(self.unanswered)) if self.unanswered else Payload.of(value)
-
-    @property
-    def unsure(self) -> str:
-        """What makes a refusal uncertain."""
-        return f"; {', '.join(self.unanswered)} did not answer" if self.unanswered else ""
+OF_TOPIC: Final[Signature] = {"topic": REQUIRED}
+OF_ONE: Final[Signature] = {"subscription": REQUIRED}
+OF_SESSION: Final[Signature] = {"subscription": REQUIRED, "session": REQUIRED, "reason": REQUIRED}
 
 
 class SharedSubscriptionProcedures(SubscriptionProcedures):
     """As ``SubscriptionProcedures``, of all nodes.
 
-    ``id_of``: what a subscription is called on all nodes; ``name``: what nodes are: set before the first
-    call.
+    ``id_of``: what a subscription is called on all nodes: set before the first call.
     """
 
     id_of: Callable[[MatchPolicy, str], int]
-    name: Callable[[int], str]
 
     def __init__(
         self,
@@ -82,12 +65,12 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
         self._census = census
         census.offer(
             {
-                LIST: self._list_named,
-                MATCH: self._match_named,
-                GET: self._get_own,
-                LIST_SUBSCRIBERS: self._list_own,
-                COUNT_SUBSCRIBERS: self._count_own,
-                REMOVE: self._remove_own,
+                LIST: ({}, self._list_named),
+                MATCH: (OF_TOPIC, self._match_named),
+                GET: (OF_ONE, self._get_own),
+                LIST_SUBSCRIBERS: (OF_ONE, self._list_own),
+                COUNT_SUBSCRIBERS: (OF_ONE, self._count_own),
+                REMOVE: (OF_SESSION, self._remove_own),
             }
         )
 
@@ -107,8 +90,8 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
 
         return self._slices.run(find())
 
-    def _match_named(self, caller: Session, *, topic: str) -> Payload:
-        return Payload.of([(one.id, one.topic) for one in self._broker.matching(topic)])
+    def _match_named(self, caller: Session, *, topic: Any) -> Payload:
+        return Payload.of([(one.id, one.topic) for one in self._broker.matching(text("topic", topic))])
 
     def _get_own(self, caller: Session, *, subscription: Any) -> Payload:
         return super().get_subscription(caller, subscription=subscription)
@@ -124,35 +107,19 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
 
     # --- asking
 
-    def _ask(self, name: str, **arguments: Any) -> Promise[Found]:
-        def came(answers: Answers) -> Found:
-            values: list[Any] = []
-            failed: list[str] = []
-            for node, data in answers.given.items():
-                finding = read_finding(data)
-                if not finding.error:
-                    values.append(finding.value)
-                elif finding.error == QUOTA:
-                    failed.append(self.name(node))
-            return Found(values, (*answers.unanswered, *failed))
-
-        found = chain(self._census.ask_all(name, **arguments), came)
-        assert isinstance(found, Promise)
-        return found
-
     def list_subscriptions(self, caller: Session) -> Payloads:
         """As there; of nodes with more than ``MAX_LISTED`` only this node's own are all told."""
 
         def tell(own: Payload) -> Payload | Promise[Payload]:
-            def came(found: Found) -> Payload:
+            def came(found: Found[dict[MatchPolicy, Named]]) -> Payload:
                 values, _ = own.values()
                 ids = {match: dict.fromkeys(values[0][match]) for match in POLICIES}
                 for value in found.values:
                     for match in POLICIES:
-                        ids[match].update(dict.fromkeys(_visible(caller, value[match])))
+                        ids[match].update(dict.fromkeys(_visible(caller, value.get(match, []))))
                 return found.told({match: list(ids[match]) for match in POLICIES})
 
-            return chain(self._ask(LIST), came)
+            return chain(self._census.ask_all(LIST, dict[MatchPolicy, Named]), came)
 
         return chain(super().list_subscriptions(caller), tell)
 
@@ -164,10 +131,10 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
             return own
         id = self.id_of(match, topic)
 
-        def tell(found: Found) -> Payload:
+        def tell(found: Found[Described]) -> Payload:
             return found.told(id if found.values else None)
 
-        return chain(self._ask(GET, subscription=id), tell)
+        return chain(self._census.ask_all(GET, Described, subscription=id), tell)
 
     def match_subscriptions(self, caller: Session, *, topic: Any) -> Any:
         """As there."""
@@ -175,31 +142,29 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
         if not may_know(caller.principal.permissions, text("topic", topic)):
             return own
 
-        def came(found: Found) -> Payload:
+        def came(found: Found[Named]) -> Payload:
             ids = dict.fromkeys(own.values()[0][0] or ())
             for value in found.values:
                 ids.update(dict.fromkeys(_visible(caller, value)))
             return found.told(list(ids) or None)
 
-        return chain(self._ask(MATCH, topic=topic), came)
+        return chain(self._census.ask_all(MATCH, Named, topic=topic), came)
 
-    def _find(self, caller: Session, subscription: Any) -> Promise[tuple[dict[str, Any], Found]]:
+    def _find(self, caller: Session, subscription: Any) -> Promise[tuple[Described, Found[Described]]]:
         """What is told of a subscription that some node has. Comes to ``no_such_subscription``."""
         id = identifier("subscription", subscription)
 
-        def came(found: Found) -> tuple[dict[str, Any], Found]:
+        def came(found: Found[Described]) -> tuple[Described, Found[Described]]:
             described = list(found.values)
             own = self._own(id)
             if own is not None:
-                described.append(describe_subscription(own))
+                described.append(cast("Described", describe_subscription(own)))
             described = [one for one in described if may_know(caller.principal.permissions, one["uri"])]
             if not described:
                 raise Refused(NO_SUCH_SUBSCRIPTION, f"no subscription {id}{found.unsure}")
-            return min(described, key=lambda one: str(one["created"])), found
+            return min(described, key=lambda one: one["created"]), found
 
-        found = chain(self._ask(GET, subscription=id), came)
-        assert isinstance(found, Promise)
-        return found
+        return after(self._census.ask_all(GET, Described, subscription=id), came)
 
     def _own(self, id: int) -> Subscription | None:
         try:
@@ -210,7 +175,7 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
     def get_subscription(self, caller: Session, *, subscription: Any) -> Any:
         """As there; created when the first node has it since."""
 
-        def tell(found: tuple[dict[str, Any], Found]) -> Payload:
+        def tell(found: tuple[Described, Found[Described]]) -> Payload:
             return found[1].told(found[0])
 
         return chain(self._find(caller, subscription), tell)
@@ -218,27 +183,32 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
     def list_subscribers(self, caller: Session, *, subscription: Any) -> Any:
         """As there."""
 
-        def tell(found: Found) -> Payload:
+        def tell(found: Found[list[int]]) -> Payload:
             own = self._own(subscription)
             ids = [] if own is None else [one.id for one in own.listeners]
             return found.told([*ids, *[id for value in found.values for id in value]])
 
-        return self._of_all(caller, LIST_SUBSCRIBERS, subscription, tell)
+        return self._of_all(caller, LIST_SUBSCRIBERS, list[int], subscription, tell)
 
     def count_subscribers(self, caller: Session, *, subscription: Any) -> Any:
         """As there."""
 
-        def tell(found: Found) -> Payload:
+        def tell(found: Found[int]) -> Payload:
             own = self._own(subscription)
             return found.told((0 if own is None else len(own.listeners)) + sum(found.values))
 
-        return self._of_all(caller, COUNT_SUBSCRIBERS, subscription, tell)
+        return self._of_all(caller, COUNT_SUBSCRIBERS, int, subscription, tell)
 
     def _of_all(
-        self, caller: Session, name: str, subscription: Any, tell: Callable[[Found], Payload]
+        self,
+        caller: Session,
+        name: str,
+        kind: type[T],
+        subscription: Any,
+        tell: Callable[[Found[T]], Payload],
     ) -> Payloads:
         def ask(_: Any) -> Payload | Promise[Payload]:
-            return chain(self._ask(name, subscription=subscription), tell)
+            return chain(self._census.ask_all(name, kind, subscription=subscription), tell)
 
         return chain(self._find(caller, subscription), ask)
 
@@ -247,14 +217,14 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
         if identifier("session", session) in self._sessions:
             return self._remove_own(caller, subscription=subscription, session=session, reason=reason)
 
-        def done(found: Found) -> Payload:
+        def done(found: Found[bool]) -> Payload:
             if not found.values:
                 raise Refused(NO_SUCH_SESSION, f"no session {session} has it{found.unsure}")
             return Payload.of()
 
         def ask(_: Any) -> Payload | Promise[Payload]:
             arguments = {"subscription": subscription, "session": session, "reason": reason}
-            return chain(self._ask(REMOVE, **arguments), done)
+            return chain(self._census.ask_all(REMOVE, bool, **arguments), done)
 
         return chain(self._find(caller, subscription), ask)
 
@@ -263,7 +233,7 @@ def _namer(into: Named) -> Callable[[list[Subscription]], object]:
     return lambda some: into.extend((one.id, one.topic) for one in some)
 
 
-def _visible(caller: Session, named: list[Any]) -> list[int]:
-    """The ids of those that somebody may know of; ``named``: as ``Named``, in lists where a letter had it."""
+def _visible(caller: Session, named: Named) -> list[int]:
+    """The ids of those that somebody may know of."""
     permissions = caller.principal.permissions
     return [one[0] for one in named if may_know(permissions, one[1])]

@@ -25,9 +25,23 @@ __all__ = [
     "TableLetter",
     "Unwatch",
     "Watch",
+    "is_session",
+    "is_subscriber",
     "read_tables",
     "write_tables",
 ]
+
+Shape = dict[str, type]
+
+SESSION: Final[Shape] = {
+    "session": int,
+    "authid": str,
+    "authrole": str,
+    "authmethod": str,
+    "authprovider": str,
+}
+SUBSCRIPTION: Final[Shape] = {"id": int, "created": str, "uri": str, "match": str}
+"""What is told of each, at least."""
 
 Key = int | str | tuple[int, int]
 """What an entry of a table is found by."""
@@ -91,6 +105,20 @@ class Drop(Struct, array_like=True, frozen=True, tag="drop"):
 TableLetter = Watch | Unwatch | Reset | Again | Begin | Part | End | Put | Drop
 
 DECODER: Final[msgspec.msgpack.Decoder[TableLetter]] = msgspec.msgpack.Decoder(TableLetter)
+
+
+def is_session(key: Any, value: Any) -> bool:
+    """Whether that is an entry of the table of sessions."""
+    return isinstance(key, int) and _is(value, SESSION)
+
+
+def is_subscriber(key: Any, value: Any) -> bool:
+    """Whether that is an entry of the table of subscribers."""
+    return isinstance(key, tuple) and _is(value, SUBSCRIPTION)
+
+
+def _is(value: Any, shape: Shape) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in shape.items())
 
 
 def write_tables(letter: TableLetter) -> bytes:

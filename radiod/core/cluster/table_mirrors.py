@@ -56,6 +56,9 @@ class Change(NamedTuple):
 class MirrorUser(Protocol):
     """Who wants a mirror."""
 
+    def fits(self, table: str, key: Any, value: Any) -> bool:
+        """Whether that is an entry of such a table, as nodes of this version write them."""
+
     def changed(self, change: Change) -> None:
         """An entry is there, has another value, or is gone."""
 
@@ -208,6 +211,9 @@ class TableMirrors:
             found.unseen[node].discard(key)
         before = entries.get(key)
         if before == value:
+            return
+        if not found.user.fits(table, key, value):
+            self._peers.note_malformed(self._about, node)
             return
         if before is None:
             if self._count >= MAX_ENTRIES:

@@ -6,9 +6,8 @@ answered. Read: ``table_news`` tells of a node's own, ``table_mirrors`` has thos
 
 from __future__ import annotations
 
-from typing import Final
-
 from radiod.core.cluster.peers import Peers
+from radiod.core.cluster.stale import Stale
 from radiod.core.cluster.table_letters import (
     Again,
     Reset,
@@ -21,38 +20,27 @@ from radiod.core.cluster.table_letters import (
 from radiod.core.cluster.table_mirrors import TableMirrors
 from radiod.core.cluster.table_news import TableNews
 from radiod.core.slices import Slices
-from radiod.core.timers import Clock, Deadline, Timers
+from radiod.core.timers import Clock, Timers
 
-__all__ = ["AGAIN_S", "Tables"]
-
-AGAIN_S: Final = 1.0
-"""Before a node that could not be told something is told all."""
+__all__ = ["Tables"]
 
 
 class Tables:
-    """The tables of one realm, this node's and those of others; a ``PeerWatcher``.
-
-    ``malformed``: letters that were none.
-    """
+    """The tables of one realm, this node's and those of others; a ``PeerWatcher``."""
 
     def __init__(self, realm: str, peers: Peers, clock: Clock, timers: Timers, slices: Slices) -> None:
         self._about = f"{realm} tables"
         self._peers = peers
-        self._clock = clock
-        self._timers = timers
-        self.news = TableNews(peers, self._about, slices, self._failed)
-        self.mirrors = TableMirrors(peers, self._about, clock, timers, slices, self._failed)
-        # Nodes that could not be told something.
-        self._stale: set[int] = set()
-        self._again: Deadline | None = None
-        self.malformed = 0
+        self._stale = Stale(peers, clock, timers, self._tell_all)
+        self.news = TableNews(peers, self._about, slices, self._stale.add)
+        self.mirrors = TableMirrors(peers, self._about, clock, timers, slices, self._stale.add)
         peers.take(self._about, self._came)
         peers.watch(self)
 
     def _came(self, node: int, data: bytes) -> None:
         letter = read_tables(data)
         if letter is None:
-            self.malformed += 1
+            self._peers.note_malformed(self._about, node)
         elif isinstance(letter, Watch):
             for table in letter.tables:
                 self.news.watch(node, table)
@@ -67,26 +55,16 @@ class Tables:
 
     def _tell(self, node: int, letter: TableLetter) -> None:
         if not self._peers.tell(node, self._about, write_tables(letter)):
-            self._failed(node)
+            self._stale.add(node)
 
     def _say_what_is_mirrored(self, node: int) -> None:
         self._tell(node, Reset())
         self.mirrors.again(node)
 
-    # --- what may have been lost
-
-    def _failed(self, node: int) -> None:
-        self._stale.add(node)
-        if self._again is None:
-            self._again = self._timers.at(self._clock.seconds() + AGAIN_S, self._on_again)
-
-    def _on_again(self) -> None:
-        self._again = None
-        stale, self._stale = self._stale, set()
-        for node in self._peers.live():
-            if node in stale:
-                self.gap(node)
-                self.news.again(node)
+    def _tell_all(self, node: int) -> None:
+        """Something may have been lost."""
+        self.gap(node)
+        self.news.again(node)
 
     # --- PeerWatcher
 
@@ -94,7 +72,7 @@ class Tables:
         self.mirrors.joined(node)
 
     def left(self, node: int) -> None:
-        self._stale.discard(node)
+        self._stale.forget(node)
         self.news.forget(node)
         self.mirrors.left(node)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from radiod.core.cluster.appender import MAY_HAVE
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.follower import Followed
 from radiod.core.cluster.log_stream import LogStream
 from radiod.core.cluster.logged import Birth, Logged, decode
@@ -62,6 +63,9 @@ class TailOwner(Protocol):
 
     def actor(self, session: int) -> Actor | None:
         """The session of that id, if it is here."""
+
+    def note_malformed(self) -> None:
+        """A record came that is none."""
 
     def past_until(self, tail: Tail, first: int) -> int:
         """Records up to this number have happened for everybody who listens here.
@@ -222,6 +226,8 @@ class Tail:
                 if not self.is_ready:
                     self._fill(record.previous)
                 self._happen(record.seq, found)
+        else:
+            self.owner.note_malformed()
 
     def begun(self, first: int) -> None:
         if first:
@@ -254,7 +260,7 @@ class Tail:
         past, self._past = self._past, []
         known, self._known = self._known, None
         until = self._known_until(past, known, first)
-        held = [self._kept(seq, found) for seq, found in past if seq <= until]
+        held = [kept for seq, found in past if seq <= until and (kept := self._kept(seq, found)) is not None]
         at = Position(self.stream.epoch, until)
         # Who stands at the first that is left has missed nothing; what was before it is not known.
         unheld = self._birth or (held[0].seq if held else until)
@@ -301,12 +307,14 @@ class Tail:
             self._place(record, seq)
             ours.done(None)
             return
-        record = self._kept(seq, found)
+        kept = self._kept(seq, found)
+        if kept is None:
+            return
         publisher = self.owner.actor(found.publisher)
-        payload = record.fresh_payload()
+        payload = kept.fresh_payload()
         # Of an event of others nobody waits to know what became of it.
         self.owner.publishing.happen(
-            Event(self.history, record, None, publisher, payload, found.is_end_mark, None)
+            Event(self.history, kept, None, publisher, payload, found.is_end_mark, None)
         )
 
     def _place(self, record: KeptEvent, seq: int) -> None:
@@ -315,8 +323,13 @@ class Tail:
         record.since = self.owner.clock.seconds()
         record.order = self.owner.histories.next_order()
 
-    def _kept(self, seq: int, found: Logged) -> KeptEvent:
-        told = read_told(found.options, found.details)
+    def _kept(self, seq: int, found: Logged) -> KeptEvent | None:
+        """An event as it is kept; None: for whom it is cannot be read, so that nobody may have it."""
+        try:
+            told = read_told(found.options, found.details)
+        except MALFORMED:
+            self.owner.note_malformed()
+            return None
         codec = CODECS.get(found.codec)
         if codec is None:
             payload: Payload = Damaged(CODECS["json"], found.args, found.kwargs)

@@ -9,7 +9,7 @@ from radiod.core.cluster.encoding import decode, encode
 from radiod.core.pubsub.testaments import Scope, Testament
 from radiod.core.rights import Disclose, Verdict
 from radiod.core.sessions.session import Session
-from radiod.wire.codecs import CODECS, Payload
+from radiod.wire.codecs import CODECS, CodecName, Payload
 from radiod.wire.options import PublishOptions
 
 __all__ = ["Estate", "LastWill", "read_estate", "write_estate"]
@@ -20,7 +20,7 @@ class LastWill(Struct, array_like=True, frozen=True):
 
     scope: Scope
     topic: str
-    codec: str
+    codec: CodecName
     args: bytes
     kwargs: bytes
     options: PublishOptions

@@ -25,7 +25,6 @@ from radiod.core.cluster.call_letters import (
     unpack,
 )
 from radiod.core.cluster.calls import ClusterDealer, calls_about
-from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.foreign_calls import ForeignCall
 from radiod.core.cluster.peers import Peers
 from radiod.core.sessions.session import Session
@@ -63,8 +62,8 @@ class Visits:
         self._callers: dict[int, Caller] = {}
         # id of a session whose callees are not to be invoked yet -> what came for them, and from whom
         self._held: dict[int, deque[tuple[int, Invoke]]] = {}
-        self.malformed = 0
-        peers.take(calls_about(realm), self._take)
+        self._about = calls_about(realm)
+        peers.take(self._about, self._take)
 
     @property
     def pending(self) -> int:
@@ -74,12 +73,10 @@ class Visits:
     # --- letters
 
     def _take(self, node: int, data: bytes) -> None:
-        try:
-            letter = read_call(data)
-        except MALFORMED:
-            self.malformed += 1
-            return
-        if isinstance(letter, Invoke):
+        letter = read_call(data)
+        if letter is None:
+            self._peers.note_malformed(self._about, node)
+        elif isinstance(letter, Invoke):
             self._came(node, letter)
         elif isinstance(letter, Stop | Dropped):
             self._ended(node, letter)

@@ -131,6 +131,7 @@ class WriterSlots:
         """As ``ClaimWatcher``."""
         place, record = claim.key, read_writer(claim.value)
         if record is None:
+            self._peers.note_malformed(self._about)
             return
         before = self._held.get(place)
         self._owners.enter(place, before, record)

@@ -15,13 +15,14 @@ __all__ = ["NatsBus"]
 class NatsBus:
     """A ``Bus``. ``user``: hears what comes, once it is given; ``connection``: likewise.
 
-    ``too_large``: messages that NATS's ``max_payload`` is too small for; they are dropped. ``trouble``: takes
-    a line for the log.
+    ``too_large``: messages that NATS's ``max_payload`` is too small for; they are dropped. ``malformed``:
+    those that came on subjects that no node has; likewise. ``trouble``: takes a line for the log.
     """
 
     def __init__(self, user: BusUser) -> None:
         self.user = user
         self.too_large = 0
+        self.malformed = 0
         self.trouble: Callable[[str], None] = _unheard
         self._connection: Connection | None = None
         # subject -> the ids of its subscriptions, one for each listening
@@ -61,10 +62,16 @@ class NatsBus:
     # --- for the connection
 
     def _came(self, subject: bytes, reply: bytes | None, headers: bytes | None, payload: bytes) -> None:
+        try:
+            on, back = subject.decode(), "" if reply is None else reply.decode()
+        except UnicodeDecodeError:
+            self.malformed += 1
+            self.trouble("somebody sends on subjects that no node of this version has: it is dropped")
+            return
         if headers is not None and not payload and headers.startswith(b"NATS/1.0 503"):
-            self.user.unreachable(subject.decode())
+            self.user.unreachable(on)
         else:
-            self.user.came(subject.decode(), "" if reply is None else reply.decode(), payload)
+            self.user.came(on, back, payload)
 
     def on_connected(self, server: str, info: Any) -> None:
         """As ``Watcher.on_connected``."""

@@ -45,6 +45,8 @@ class NatsStreams:
         again: what stands before the subjects of records that are sent again; one for a cluster.
         replicas: of each stream.
         notice: takes a line for the log: why a stream is not as it should be, once until it is.
+
+    ``malformed``: what came, and is no record of a stream.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class NatsStreams:
         self._sids: dict[str, list[bytes]] = {}
         # stream -> what was said of it: it is tried on, several times a second
         self._said: dict[str, str] = {}
+        self.malformed = 0
 
     # --- Streams
 
@@ -215,10 +218,13 @@ class NatsStreams:
     def _came(self, subject: bytes, reply: bytes | None, headers: bytes | None, payload: bytes) -> None:
         try:
             told = wire.republished(headers or b"")
-        except ProtocolError as error:
-            self._notice(f"no record of a stream on {subject[:80]!r}: {error}")
+            record = Stored(told.subject.decode(), told.sequence, told.previous, payload)
+        except (ProtocolError, UnicodeDecodeError) as error:
+            self.malformed += 1
+            if self.malformed == 1:
+                self._notice(f"no record of a stream on {subject[:80]!r}, nor is what follows: {error}")
             return
-        self._user.stored(Stored(told.subject.decode(), told.sequence, told.previous, payload))
+        self._user.stored(record)
 
     def _then(
         self,
@@ -238,7 +244,10 @@ class NatsStreams:
                     return
                 value: Any = failed(error)
             else:
-                value = read(outcome)
+                try:
+                    value = read(outcome)
+                except UnicodeDecodeError:
+                    value = failed(ProtocolError("a stream has a subject that no node writes"))
             if has_returned:
                 done(value)
             else:

@@ -71,7 +71,7 @@ def test_who_is_dead_is_not_waited_for(world, agreements):
     assert done == [None]
 
 
-def test_what_is_no_letter_is_counted(agreements):
+def test_what_is_no_letter_is_counted(world, agreements):
     assert agreements["a"]._take(1, b"?") is None
     assert agreements["a"]._take(1, write_known(Known("other", 0))) is None
-    assert agreements["a"].malformed == 1
+    assert world["a"].cluster.nodes.malformed == 1

@@ -1,4 +1,3 @@
-import msgspec
 import pytest
 
 from radiod.core.cluster.call_letters import (
@@ -6,6 +5,7 @@ from radiod.core.cluster.call_letters import (
     Dropped,
     Failed,
     Invoke,
+    Packed,
     Reset,
     Stop,
     Yielded,
@@ -36,9 +36,13 @@ def test_a_letter_is_read_as_it_was_written(letter):
 
 
 @pytest.mark.parametrize("data", [b"", b"\x91\xa4what", b"\x92\xa4stop\x01"])
-def test_what_is_no_letter_is_refused(data):
-    with pytest.raises(msgspec.MsgspecError):
-        read_call(data)
+def test_what_is_no_letter_is_nothing(data):
+    assert read_call(data) is None
+
+
+def test_a_payload_is_of_a_serializer_that_is_known():
+    letter = Yielded(1, 2, False, {}, Packed("toml", b"", b"", True))
+    assert read_call(write_call(letter)) is None
 
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK, CBOR])

@@ -4,19 +4,30 @@ import pytest
 from support.cluster.calling import CallWorld
 from support.cluster.fake_peers import FakePeers
 
-from radiod.core.cluster.census import ANSWER_S, Census
-from radiod.core.cluster.census_letters import Finding, Question, read_finding, write_question
+from radiod.core.cluster.census import Census
+from radiod.core.cluster.census_letters import (
+    Finding,
+    Piece,
+    Question,
+    read_finding,
+    read_piece,
+    write_finding,
+    write_piece,
+    write_question,
+)
+from radiod.core.cluster.pieces import ANSWER_S
 from radiod.core.promises import Promise
 from radiod.core.rights import Action
 from radiod.errors import (
     CLOSE_KILLED,
     INVALID_ARGUMENT,
     INVALID_URI,
+    NETWORK_FAILURE,
     NO_SUCH_REGISTRATION,
     NO_SUCH_SESSION,
     Refused,
 )
-from radiod.testing import Allow
+from radiod.testing import Allow, FakeClock
 from radiod.wire.codecs import Payload
 
 
@@ -169,17 +180,77 @@ class TestRegistrations:
     [(Payload.of(7), Finding(7)), (Refused(NO_SUCH_SESSION, "why"), Finding(None, NO_SUCH_SESSION, "why"))],
 )
 def test_what_a_node_finds_later_is_answered_then(outcome, finding):
-    peers, later, answers = FakePeers(2), Promise(), []
-    census = Census("radio", peers)
-    census.offer({"a.procedure": lambda asker: later})
+    peers, later, answers, clock = FakePeers(2), Promise(), [], FakeClock()
+    census = Census("radio", peers, clock, clock.timers)
+    census.offer({"a.procedure": ({}, lambda asker: later)})
     (handler,) = peers.handlers.values()
     handler(2, write_question(Question("a.procedure", {}))).then(answers.append)
     assert answers == []
     later.settle(outcome)
-    assert [read_finding(answer) for answer in answers] == [finding]
+    assert [read_finding(read_piece(answer).data) for answer in answers] == [finding]
 
 
-def test_what_nobody_asks_for_is_not_answered(three):
+@pytest.mark.parametrize(
+    "question",
+    [
+        b"?",
+        write_question(Question("nobody.offers.it", {})),
+        write_question(Question("wamp.session.get", {})),
+        write_question(Question("wamp.session.get", {"session": 1, "more": 2})),
+    ],
+)
+def test_what_nobody_asks_for_is_not_answered(three, question):
     census = three["a"].realm.census
-    assert census._answer(1, b"?") is None
-    assert census.malformed == 1
+    assert census._answer(three["b"].nodes.me, question) is None
+    assert three["a"].nodes.malformed == 1
+
+
+class TestWhatCannotBeRead:
+    """Another node of the cluster answers, and nobody knows what."""
+
+    @pytest.fixture
+    def answer(self, three, people):
+        """Have b answer with this."""
+
+        def set_answer(data):
+            three["b"].nodes.take("radio census", lambda node, question: data)
+
+        return set_answer
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"?",
+            write_piece(Piece(0, 1, b"?")),
+            write_piece(Piece(0, 0, b"")),
+            write_piece(Piece(0, 2**40, b"?")),
+            *[
+                write_piece(Piece(0, len(given), given))
+                for given in map(write_finding, [Finding(None), Finding("many"), Finding([None])])
+            ],
+        ],
+    )
+    def test_is_as_if_it_had_not_come(self, three, people, answer, data):
+        answer(data)
+        for name, (given, *_) in {
+            "count": ([2], {}),
+            "list": (None, {}),
+            "kill_all": ([1], {}),
+        }.items():
+            told, more = ask(people["a"], f"wamp.session.{name}")
+            assert more == {"unanswered": ["b"]}
+            assert given in (None, told)
+        assert three["a"].nodes.malformed == (3 if data else 0)
+
+    def test_is_said_where_nobody_else_knows(self, people, answer):
+        answer(b"?")
+        assert ask(people["a"], "wamp.session.get", people["b"].id) == NO_SUCH_SESSION
+
+    @pytest.mark.parametrize("finding", [b"?", write_finding(Finding(None)), write_finding(Finding(7))])
+    def test_is_no_answer_of_one(self, three, people, answer, finding):
+        id = people["b"].register("a.p")
+        answer(write_piece(Piece(0, len(finding), finding)))
+        given = ask(people["a"], "wamp.registration.remove_callee", id, people["b"].id)
+        assert given == NETWORK_FAILURE
+        assert three["a"].nodes.malformed == 1

@@ -35,7 +35,7 @@ def test_what_is_no_claim_is_counted(world):
     claims = world["a"].realm.channel_claims
     claims.claimed(Claim(ABOUT, "song", b"?", 1, 1))
     claims.released(Claim(ABOUT, "song", b"?", 1, 1))
-    assert claims.malformed == 1
+    assert world["a"].cluster.nodes.malformed == 1
     assert "song" not in world["a"].realm.channels
 
 

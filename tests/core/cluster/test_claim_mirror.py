@@ -9,7 +9,7 @@ def record(seq, key, value=b"x", about="part"):
 
 
 def mirror_of(*records):
-    mirror = ClaimMirror()
+    mirror = ClaimMirror(lambda: None)
     for one in records:
         mirror.apply(one)
     return mirror
@@ -31,7 +31,18 @@ def test_the_oldest_is_the_one_that_has_not_changed_for_longest():
     mirror = mirror_of(record(1, "a"), record(2, "b"), record(3, "a"))
     assert mirror.oldest() == ("c.part.b", 2)
     assert mirror.latest == 3
-    assert ClaimMirror().oldest() is None
+    assert ClaimMirror(lambda: None).oldest() is None
+
+
+def test_a_record_that_is_about_another_claim_than_the_last_one_there_takes_its_place():
+    """Nobody writes that; whoever can publish may."""
+    mirror = mirror_of(record(1, "a"), record(2, "b"))
+    for seq, key in ((3, "b"), (4, "c"), (5, "d")):
+        mirror.apply(record(seq, key)._replace(subject="c.part.a"))
+    assert [claim.key for claim in mirror.of("part")] == ["d"]
+    mirror.apply(record(6, "b", None))
+    mirror.apply(record(7, "d", None)._replace(subject="c.part.a"))
+    assert (list(mirror.of("part")), len(mirror)) == ([], 0)
 
 
 def test_ends_have_a_bound_once_the_mirror_is_whole_behind_them():

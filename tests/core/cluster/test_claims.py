@@ -219,7 +219,7 @@ def test_a_record_that_shows_that_others_are_missing_has_all_of_them_read(three)
 
 def test_what_is_no_claim_is_counted(three):
     three.nodes[0].claims.stored(Stored("c.x.y", 99, 0, b"?"))
-    assert three.nodes[0].claims.mirror.malformed == 1
+    assert three.nodes[0].malformed == ["claims"]
 
 
 ACTION = st.one_of(

@@ -4,10 +4,10 @@ import pytest
 from radiod.core.cluster.answer_records import read_answer
 from radiod.core.cluster.call_letters import Invoke, Packed, read_call
 from radiod.core.cluster.callee_letters import read_callees, read_holders
-from radiod.core.cluster.census_letters import read_question
+from radiod.core.cluster.census_letters import read_finding, read_piece, read_question
 from radiod.core.cluster.channel_records import read_channel, read_known, read_writer
 from radiod.core.cluster.claim_records import read_claim
-from radiod.core.cluster.encoding import DEPTH, MALFORMED, encode
+from radiod.core.cluster.encoding import DEPTH, encode
 from radiod.core.cluster.envelope import decode as decode_crossing
 from radiod.core.cluster.letters import decode as decode_letter
 from radiod.core.cluster.limit_letters import read_limits
@@ -52,10 +52,17 @@ def test_what_is_no_text_stays():
     "read",
     [
         read_answer,
+        read_call,
+        read_callees,
         read_channel,
         read_claim,
         read_estate,
+        read_finding,
+        read_holders,
         read_known,
+        read_limits,
+        read_piece,
+        read_question,
         read_readers,
         read_tables,
         read_writer,
@@ -64,13 +71,18 @@ def test_what_is_no_text_stays():
         decode_logged,
     ],
 )
-@pytest.mark.parametrize("data", [b"", b"?", b"\x91\xa1\xff", b"\x9f" + 15 * b"\xa1\xff", b"\x93\x00\x00"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"?",
+        b"\x91\xa1\xff",
+        b"\x9f" + 15 * b"\xa1\xff",
+        b"\x93\x00\x00",
+        b"\x82\xa1\xff\x00\xa1\xff\x00",
+        # Deeper than the interpreter goes.
+        3000 * b"\x91" + b"\x90",
+    ],
+)
 def test_what_nobody_has_written_is_nothing(read, data):
     assert read(data) is None
-
-
-@pytest.mark.parametrize("read", [read_call, read_callees, read_holders, read_limits, read_question])
-def test_text_that_is_no_utf_8_is_malformed_like_all_else(read):
-    for data in (b"", b"\x91\xa1\xff", b"\x82\xa1\xff\x00\xa1\xff\x00"):
-        with pytest.raises(MALFORMED):
-            read(data)

@@ -404,3 +404,28 @@ class TestTellingAll:
         assert outcome(cluster.nodes["a"].tell_all("it", b"x")) == [None]
         (answers,) = outcome(cluster.nodes["a"].ask_all("it", b"x", 1))
         assert answers == ({}, ())
+
+
+def test_what_is_answered_where_nobody_is_looked_for_is_no_matter():
+    world = Cluster("a", "b")
+    world.clock.advance(2)
+    for reply in ("r.found.1.x", "r.found.1." + "9" * 5000, "r.found.1.7", ""):
+        world.nodes["a"].unreachable(reply)
+    world.clock.advance(2)
+    assert world.names("a") == ["b"]
+
+
+def test_what_no_node_writes_is_counted_and_told_once():
+    world = Cluster("a", "b")
+    world.clock.advance(2)
+    a, b = world.nodes["a"], world.nodes["b"]
+    for _ in range(2):
+        a.came("r.nodes", "", b"?")
+        b.tell(a.me, "part", b"")
+        a.note_malformed("part", b.me)
+    assert a.malformed == 4
+    lines = [line for port, line in world.lines if port == "a" and "dropped" in line]
+    assert lines == [
+        "somebody sends what no node of this version writes, of nodes: it is dropped",
+        "node b sends what no node of this version writes, of part: it is dropped",
+    ]

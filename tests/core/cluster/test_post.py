@@ -7,7 +7,7 @@ from radiod.core.cluster.membership import Membership
 from radiod.core.cluster.post import Post
 from radiod.core.cluster.questions import MAX_OPEN
 from radiod.core.promises import Promise
-from radiod.errors import NETWORK_FAILURE
+from radiod.errors import NETWORK_FAILURE, PeerError
 from radiod.testing import FakeClock
 
 
@@ -30,9 +30,17 @@ class Sent:
 
 class Made:
     def __init__(self):
-        self.clock, self.bus, self.gaps = FakeClock(), Sent(), []
+        self.clock, self.bus, self.gaps, self.malformed = FakeClock(), Sent(), [], []
         self.members = Membership(5.0, 0.0)
-        self.post = Post("r", 1, self.members, self.clock, self.clock.timers, self.gaps.append)
+        self.post = Post(
+            "r",
+            1,
+            self.members,
+            self.clock,
+            self.clock.timers,
+            self.gaps.append,
+            lambda *what: self.malformed.append(what),
+        )
         self.post.bus = self.bus
         self.other = self.members.meet(2, "b", "", 0.0)
         self.members.let_in(self.other, 0.0)
@@ -156,3 +164,12 @@ def test_what_is_being_taken_in_is_answered_once_it_is(made):
     assert made.bus.take() == []
     later.settle(b"")
     assert made.bus.take() == [Answer(1, 1, 7, b"")]
+
+
+def test_a_letter_that_breaks_the_protocol_is_malformed(made):
+    def take(node, data):
+        raise PeerError("there was no INVOCATION 7")
+
+    made.post.take("part", take)
+    made.post.receive(made.other, Told(2, 1, "part", b""))
+    assert made.malformed == [("part", 2)]

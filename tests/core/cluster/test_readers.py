@@ -91,7 +91,7 @@ def test_what_is_watched_because_of_a_question_is_bounded(world, monkeypatch):
 def test_what_is_no_letter_is_counted(world):
     world["a"].cluster.nodes.tell(world["b"].cluster.nodes.me, "radio readers", b"nonsense")
     world.turn()
-    assert world["b"].realm.readers.malformed == 1
+    assert world["b"].cluster.nodes.malformed == 1
 
 
 class Made:

@@ -8,6 +8,7 @@ from support.cluster.world import ClusterWorld
 from radiod.core.cluster.reader_letters import Counts, write_readers
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.sharing import SharedBroker
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED
 
 
 def test_what_is_public_is_shared_and_what_is_private_by_its_place():
@@ -33,6 +34,22 @@ def test_nobody_listens_to_a_private_channel_that_is_not_known():
     nodes.tell(world["b"].cluster.nodes.me, "radio readers", write_readers(Counts({"#0123": 2})))
     world.turn()
     assert world["b"].realm.readers.elsewhere("#0123") == 2
+
+
+def publish_long(world, size):
+    caller = world.caller("a")
+    caller.do("radiod.channel.create", "past", history={"size": 5, "seconds": 60, "bytes": 4_000_000})
+    return caller.ask(16, {"acknowledge": True}, "past", ["x" * size])
+
+
+def test_a_record_is_as_long_as_the_configuration_has_messages():
+    assert publish_long(DeskWorld("a", "b", max_record=3_000_000), 2_900_000)[0] == 17
+
+
+def test_one_that_is_longer_is_refused_to_its_publisher_who_learns_how_long_it_may_be():
+    answer = publish_long(DeskWorld("a", "b", max_record=1_000), 1_000)
+    assert answer[4] == PAYLOAD_SIZE_EXCEEDED
+    assert answer[5] == ["the log takes 1000 bytes with all details"]
 
 
 class TestAPrivateChannelThatANodeDoesNotKnow:

@@ -132,6 +132,7 @@ def test_what_nobody_can_read_is_passed_over(world):
     record = next(one for one in stream_of(world).records if b"t.1" in one.data)
     world.engine.store(stream_of(world), record.subject, b"?", "", None, 0.0)
     assert retained(world, "b", "t.", match="prefix") == [("t.2", 2)]
+    assert world["b"].cluster.nodes.malformed == 1
 
 
 def test_what_was_seen_a_moment_ago_is_better_than_nothing(world):

@@ -260,4 +260,4 @@ def test_what_is_no_letter_is_counted():
     world = CallWorld(2)
     world["a"].nodes.tell(world["b"].nodes.me, "radio callees", b"?")
     world.wait(0.1)
-    assert world["b"].realm.rpc.malformed == 1
+    assert world["b"].nodes.malformed == 1

@@ -25,10 +25,14 @@ class Peers:
     def __init__(self, me, world):
         self.me = me
         self.is_isolated = False
+        self.malformed = []
         self._world = world
 
     def live(self):
         return [node.me for node in self._world.nodes if node.me not in {self.me, *self._world.dead}]
+
+    def note_malformed(self, about, node=0):
+        self.malformed.append(about)
 
 
 class Node:
@@ -158,6 +162,15 @@ class TestARequest:
         world.come(0).answered(200, {"offset": 3}, 20)
         world.wait(0.2)
         assert world.come(1).answer == {"offset": 3}
+
+
+def test_a_record_that_nobody_can_read_is_as_none(world):
+    world.begin(0)
+    world.wait(1)
+    (stream,) = world.engine.streams.values()
+    stream.records[-1] = stream.records[-1]._replace(data=b"?")
+    assert isinstance(world.come(1), Running)
+    assert world.nodes[1].peers.malformed == ["r-once"]
 
 
 class TestAnAnswerThatStaysWithItsNode:

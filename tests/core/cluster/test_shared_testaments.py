@@ -174,6 +174,18 @@ def test_of_a_node_that_is_there_are_its_own(world, ears):
     assert (claims(world), ears("a")) == (1, [])
 
 
+def test_a_claim_that_nobody_can_read_is_counted(world, ears):
+    session = leave_behind(world, "b", "one")
+    claims, nodes = world["a"].cluster.claims, world["a"].cluster.nodes
+    for key, value in (("x", b"?"), ("x", None), (str(session.id), b"?")):
+        claims.update("radio testaments", key, lambda current, value=value: value)
+        world.turn()
+    assert nodes.malformed == 2
+    session.leave()
+    world.advance(DEAD_S)
+    assert ears("a") == ["one"]
+
+
 class TestWithoutAMajority:
     def test_what_could_not_be_taken_back_is_there(self, world):
         session = leave_behind(world, "b", "one")

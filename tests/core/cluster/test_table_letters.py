@@ -10,6 +10,8 @@ from radiod.core.cluster.table_letters import (
     Reset,
     Unwatch,
     Watch,
+    is_session,
+    is_subscriber,
     read_tables,
     write_tables,
 )
@@ -43,3 +45,28 @@ def test_half_a_character_is_replaced_alike_everywhere():
     told = read_tables(write_tables(Put("t", "\ud800", 1)))
     assert told == Put("t", "\ufffd", 1)
     assert read_tables(write_tables(Part("t", [("\ud800", 1)]))) == Part("t", [("\ufffd", 1)])
+
+
+SESSION = {"session": 1, "authid": "a", "authrole": "r", "authmethod": "m", "authprovider": "p"}
+SUBSCRIPTION = {"id": 1, "created": "now", "uri": "song", "match": "exact"}
+
+
+def test_an_entry_may_say_more_than_this_version_knows():
+    assert is_session(1, {**SESSION, "more": []})
+    assert is_subscriber((1, 2), {**SUBSCRIPTION, "more": None})
+
+
+@pytest.mark.parametrize(
+    ("is_one", "key", "value"),
+    [
+        (is_session, "1", SESSION),
+        (is_session, 1, {**SESSION, "authid": None}),
+        (is_session, 1, {"session": 1}),
+        (is_session, 1, 7),
+        (is_subscriber, 1, SUBSCRIPTION),
+        (is_subscriber, (1, 2), {**SUBSCRIPTION, "uri": 5}),
+        (is_subscriber, (1, 2), SESSION),
+    ],
+)
+def test_what_is_told_otherwise_is_no_entry(is_one, key, value):
+    assert not is_one(key, value)

@@ -23,6 +23,9 @@ class Mirrors:
             self.peers, "tables", self.clock, self.clock.timers, slices, self.failed.append
         )
 
+    def fits(self, table, key, value):
+        return value != "unfit"
+
     def changed(self, change):
         self.changes.append(change)
 
@@ -65,6 +68,13 @@ def test_it_is_known_when_all_have_told_it(mirrors):
     assert (known, mirrors.mirrors.unanswered(T)) == (["known"], ())
     assert mirrors.hold() == ["known"]
     assert mirrors.told() == []
+
+
+def test_what_is_no_such_entry_is_counted_and_left_out(mirrors):
+    mirrors.hold()
+    mirrors.whole(("x", "unfit"), ("y", 1))
+    assert mirrors.peers.malformed == [("tables", 2)]
+    assert [change.key for change in mirrors.changes] == ["y"]
 
 
 def test_it_is_known_at_once_where_nobody_else_is():

@@ -201,6 +201,25 @@ def test_what_nobody_can_read_is_passed_over(world):
     world.clock.advance(1)
     assert listener.take() == publisher.take()
     assert len(listener.events) == 2
+    assert sorted(world.malformed) == ["n1", "n2"]
+
+
+@pytest.mark.parametrize("spoilt", [{"options": b"?"}, {"options": b"[]"}, {"details": b"{"}])
+def test_an_event_of_which_nobody_knows_for_whom_it_is_is_for_nobody(world, spoilt):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n2")
+    publisher.publish()
+    world.clock.advance(1)
+    found = decode(world.engine.streams[STREAM].records[-1].data)
+    store(world, encode(structs.replace(found, id="x-1", publication=17, **spoilt)))
+    publisher.publish()
+    world.clock.advance(1)
+    assert listener.take() == publisher.take()
+    # Nor where it is in the past.
+    late = Listener(world, "n2", _radiod_after="x:0")
+    world.clock.advance(1)
+    assert late.take() == publisher.take()
+    assert set(world.malformed) == {"n1", "n2"}
 
 
 def test_an_event_in_a_serializer_that_is_not_known_here_is_damaged(world):

@@ -128,7 +128,7 @@ def test_an_answer_to_what_nobody_waits_for_is_dropped(node):
 
 def test_what_is_malformed_is_counted(node):
     node.peers.handlers["radio/calls"](2, b"?")
-    assert node.visits.malformed == 1
+    assert node.peers.malformed == [("radio/calls", 2)]
 
 
 class TestWhileARegisterIsNotAnswered:

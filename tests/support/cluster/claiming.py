@@ -18,6 +18,7 @@ class Claimer:
         self.me = me
         self.is_isolated = False
         self.heard = []
+        self.malformed = []
         self.port = world.engine.attach(name, self)
         self.claims = Claims(self.port, world.clock, world.clock.timers, self, settings)
         self.claims.watch("part", self)
@@ -35,6 +36,9 @@ class Claimer:
 
     def stored(self, record):
         self.claims.stored(record)
+
+    def note_malformed(self, about, node=0):
+        self.malformed.append(about)
 
     def claimed(self, claim):
         self.heard.append((claim.key, claim.value))

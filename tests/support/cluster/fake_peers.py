@@ -16,6 +16,7 @@ class FakePeers:
         self.told = []
         self.handlers = {}
         self.acknowledgements = []
+        self.malformed = []
 
     def live(self):
         return list(self.nodes)
@@ -42,6 +43,9 @@ class FakePeers:
         done = Promise()
         self.acknowledgements.append(done)
         return done
+
+    def note_malformed(self, about, node=0):
+        self.malformed.append((about, node))
 
     def take_told(self, read):
         """What was told since: (node, letter)."""

@@ -91,6 +91,7 @@ class LoggedNode:
             clock.timers,
             ids,
             actor=lambda id: self.realm.sessions.get(id),
+            note_malformed=lambda: world.malformed.append(name),
         )
         self.realm = LoggedRealm(
             self.logs, outbox=self.outbox, clock=clock, timers=clock.timers, ids=ids, limits=Limits(**limits)
@@ -120,6 +121,8 @@ class LoggedWorld:
         self.keep = keep
         self.limits = limits
         self.runs = 0
+        # Names of nodes that came upon what is no record.
+        self.malformed = []
         self.nodes = {}
         for name in names:
             self.start(name)
