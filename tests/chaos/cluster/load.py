@@ -160,6 +160,10 @@ class Load:
 
     # --- meanwhile
 
+    def add(self, player: Mover) -> None:
+        """One more."""
+        self._loop.call_soon_threadsafe(self._play, player)
+
     def converged(self, since: float) -> float:
         """Wait until all nodes work together again. Returns: seconds since then."""
         try:

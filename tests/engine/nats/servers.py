@@ -107,6 +107,12 @@ class Server:
         return f"nats://{self._host}:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """Of its process, which has been started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether its process is there."""
         return self._process is not None and self._process.poll() is None
