@@ -47,6 +47,9 @@ class ClaimAudit:
         # Of a reading from the start: the subjects that have come.
         self._seen: set[str] | None = None
         self._whole_since = 0.0
+        # The newest claim that was known when the leader was asked, and whether it did not know that once.
+        self._known = 0
+        self._is_suspect = False
         self.is_whole = False
         self.on_whole: list[Callable[[], None]] = []
 
@@ -96,7 +99,8 @@ class ClaimAudit:
         self._streams.last(self._settings.stream, subject, found)
 
     def _ask(self) -> None:
-        """Ask how far to read."""
+        """Ask how far to read. What is stored while the answer is on its way may be heard of before."""
+        self._known = self._mirror.latest
         self._streams.last(self._settings.stream, self._subjects, self._read_to)
 
     def _read_to(self, last: Stored | Failure | None) -> None:
@@ -105,8 +109,14 @@ class ClaimAudit:
             self._later(RETRY_S, self.start)
             return
         target = 0 if last is None else last.seq
-        if self._mirror.latest > target:
+        if self._known > target:
+            if not self._is_suspect:
+                # A leader that is new may not know the last ones yet. It is another stream if it stays so.
+                self._is_suspect = True
+                self._later(RETRY_S, self._ask)
+                return
             self._mirror.forget()
+        self._is_suspect = False
         age = self._clock.seconds() - self._whole_since
         if self._seen is None and (not self.is_whole or age > self._settings.ended_s / 2):
             # Ends of claims may be forgotten by now: what is not there any more is told by nobody.

@@ -107,12 +107,16 @@ class ClaimMirror:
         if watcher is not None:
             watcher.claimed(claim)
 
-    def learn(self, subject: str, last: Stored | None) -> ClaimRecord | None:
-        """Take in what the leader says that the last record of a subject is; returns as ``apply``."""
+    def learn(self, subject: str, last: Stored | None, known: int) -> ClaimRecord | None:
+        """Take in what the leader says that the last record of a subject is; returns as ``apply``.
+
+        ``known``: what ``revision`` was when it was asked: what was heard of since is newer than its answer.
+        """
         if last is not None:
             return self.apply(last)
-        # Its end is not kept any more, or all is gone.
-        self.drop(subject, 0)
+        if self.revision(subject) <= known:
+            # Its end is not kept any more, or all is gone.
+            self.drop(subject, 0)
         return None
 
     def drop(self, subject: str, seq: int, why: str = "") -> None:

@@ -141,12 +141,13 @@ class ClaimWrites:
 
     def _look(self, write: Write) -> None:
         """What was expected is not there: find out what is, which may be what we wrote."""
+        known = self._mirror.revision(write.subject)
 
         def found(last: Stored | Failure | None) -> None:
             if isinstance(last, Failure):
                 self._again(write, self._look)
                 return
-            said = self._mirror.learn(write.subject, last)
+            said = self._mirror.learn(write.subject, last, known)
             current = self._mirror.at(write.subject)
             is_ours = said is not None and said.token == write.record.token
             self._finish(write, current if is_ours else Taken(current))

@@ -113,12 +113,13 @@ class Claims:
         """A claim as the leader has it now. Comes to ``Refused`` (``unavailable``) if nobody tells."""
         outcome: Promise[Claim | None] = Promise()
         subject = subject_of(self._settings.prefix, about, key)
+        known = self.mirror.revision(subject)
 
         def found(last: Stored | Failure | None) -> None:
             if isinstance(last, Failure):
                 outcome.settle(cannot_agree("nobody tells what is claimed"))
                 return
-            self.mirror.learn(subject, last)
+            self.mirror.learn(subject, last, known)
             outcome.settle(self.mirror.at(subject))
 
         self._streams.last(self._settings.stream, subject, found)

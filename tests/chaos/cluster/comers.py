@@ -41,7 +41,10 @@ TURNS = 20
 """Sessions of one connection, one after the other."""
 
 CATCH_UP = 1.5
-MOST_WAITING = 4000
+MOST_WAITING = 60
+"""Who waits for a WELCOME: where nodes are slower than they come, they come later."""
+
+LATER_S = 0.2
 HANDSHAKE = bytes((0x7F, 0xF1, 0, 0))
 WELCOME, ABORT, GOODBYE, ERROR = 2, 3, 6, 8
 
@@ -250,7 +253,11 @@ class Comers:
             elif comer.is_leaving:
                 self._end(comer, "unanswered")
             elif comer.turns < TURNS and not self._is_over:
-                self._next(comer, now)
+                if self._waiting < MOST_WAITING:
+                    self._next(comer, now)
+                else:
+                    comer.until = now + self._random.uniform(0, LATER_S)
+                    heapq.heappush(self._leaving, (comer.until, comer.number, comer))
             elif comer.number % 2:
                 self._end(comer, "went")
             else:

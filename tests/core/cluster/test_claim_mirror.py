@@ -71,5 +71,5 @@ def test_who_watches_is_told_of_its_part_only():
     mirror.watch("part", Watcher())
     mirror.apply(record(2, "b", about="other"))
     mirror.apply(record(3, "a", None))
-    mirror.learn("c.other.b", None)
+    mirror.learn("c.other.b", None, 2)
     assert heard == [("claimed", "a"), ("released", "a")]
