@@ -1,7 +1,8 @@
-"""``cluster``: the nodes that are one radio, as one of them knows them."""
+"""``cluster``: the nodes that are one radio, as one of them knows them, and whether all know the same."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,14 +14,35 @@ from radiod.ctl.values import number
 
 __all__ = ["cluster"]
 
+AGAIN_S = 1.0
+"""Between two checks."""
+
 
 @click.command()
+@click.option("--check", is_flag=True, help="Compare what all nodes know of each other with what is so.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 3600),
+    default=10.0,
+    show_default=True,
+    help="Seconds for which --check is done again while something differs.",
+)
 @with_json
 @pass_state
-def cluster(state: State) -> None:
+def cluster(state: State, check: bool, wait: float) -> None:
     """The nodes of the cluster, as the one that is asked knows them."""
-    told = state.call("radiod.admin.cluster")
-    state.tell(told, lambda: "\n\n".join(_parts(told)))
+    if not check:
+        told = state.call("radiod.admin.cluster")
+        state.tell(told, lambda: "\n\n".join(_parts(told)))
+        return
+    end = time.monotonic() + wait
+    told = state.call("radiod.admin.cluster.check")
+    while not told["is_same"] and time.monotonic() < end:
+        time.sleep(AGAIN_S)
+        told = state.call("radiod.admin.cluster.check")
+    state.tell(told, lambda: "\n\n".join(_checked(told)))
+    if not told["is_same"]:
+        raise click.exceptions.Exit(1)
 
 
 def _parts(told: dict[str, Any]) -> Iterator[str]:
@@ -44,3 +66,20 @@ def _parts(told: dict[str, Any]) -> Iterator[str]:
     ]
     if nodes:
         yield show.columns(("other node", "heard", "configuration"), nodes, [])
+
+
+def _checked(told: dict[str, Any]) -> Iterator[str]:
+    rows = [
+        [
+            one["node"],
+            " ".join(filter(None, (one["realm"], one["what"]))),
+            one["of"],
+            number(one["owned"]) if one["owned"] >= 0 else "?",
+            number(one["mirrored"]),
+            "same" if one["is_same"] else f"DIFFERS: {', '.join(one['differ'])}",
+        ]
+        for one in told["mirrors"]
+    ]
+    yield show.columns(("node", "knows", "of", "there", "known", ""), rows, [3, 4])
+    if told["unanswered"]:
+        yield f"did not answer: {', '.join(told['unanswered'])}"

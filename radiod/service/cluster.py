@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 from twisted.internet.defer import DeferredList
 from twisted.logger import Logger
 
@@ -31,15 +32,17 @@ from radiod.auth.keys import Key
 from radiod.auth.shared_cookies import SharedCookieJar
 from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
+from radiod.core.cluster.check_letters import Finding
 from radiod.core.cluster.claim import ClaimSettings
 from radiod.core.cluster.claims import Claims
-from radiod.core.cluster.cluster import Cluster
+from radiod.core.cluster.cluster import NATS, Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
 from radiod.core.cluster.shared_answers import SharedAnswers
 from radiod.core.cluster.shared_limits import SharedLimits
 from radiod.core.holders import Account
 from radiod.core.ids import Ids
+from radiod.core.promises import Promise, after
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.engine.nats.bus import NatsBus
@@ -233,6 +236,7 @@ class Clustering:
             f"{prefix.replace('.', '-')}-cookies", f"{prefix}.cookies", most=MOST_COOKIES
         )
         claims = Claims(cluster.streams, self._clock, self._clock.timers, cluster.nodes, settings)
+        cluster.check.compare("", "cookies", NATS, claims.survey)
         cluster.records.take(f"{prefix}.cookies.", claims.stored)
         cluster.way.on_up.append(claims.up)
         return claims
@@ -312,6 +316,23 @@ class Clustering:
             "malformed": nodes.malformed + sum(each.malformed for each in self._readers),
             "overflowed": self.cluster.overflowed,
         }
+
+    def check(self) -> Promise[dict[str, Any]]:
+        """As ``ClusterView.check``."""
+
+        def came(
+            outcome: tuple[dict[str, list[Finding]], tuple[str, ...]],
+        ) -> dict[str, Any]:
+            found, unanswered = outcome
+            mirrors = [
+                {"node": node, **structs.asdict(finding)}
+                for node, findings in sorted(found.items())
+                for finding in findings
+            ]
+            is_same = not unanswered and all(one["is_same"] for one in mirrors)
+            return {"is_same": is_same, "mirrors": mirrors, "unanswered": list(unanswered)}
+
+        return after(self.cluster.check.check_all(), came)
 
     # --- PeerWatcher
 

@@ -274,7 +274,7 @@ class Radio:
             metrics=self.metrics,
             tail=self.tail,
             connections=lambda: self.port.connections,
-            cluster=None if self.cluster is None else self.cluster.describe,
+            cluster=self.cluster,
         )
 
     def _make_port(self, limits: TransportLimits) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from radiod.admin.channels import ChannelsView
-from radiod.admin.cluster import ClusterView
+from radiod.admin.cluster import ClusterSource, ClusterView
 from radiod.admin.debug import DebugView
 from radiod.admin.listeners import ListenersView
 from radiod.admin.log import LogView, Tail
@@ -30,7 +29,7 @@ def add_views(
     metrics: Metrics,
     tail: Tail,
     connections: Callable[[], int],
-    cluster: Callable[[], dict[str, Any]] | None,
+    cluster: ClusterSource | None,
 ) -> None:
     """Have the sessions of all realms find them, as far as they may call them."""
 

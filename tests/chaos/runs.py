@@ -12,7 +12,7 @@ from random import Random
 from fuzz.target import Finding
 
 from chaos import crowd, files, kills, machine, networks
-from chaos.cluster import cuts, restarts, scenarios
+from chaos.cluster import cuts, hour, restarts, scenarios
 from chaos.scene import Scene, Skipped
 
 __all__ = ["CLUSTER", "SCENARIOS", "main"]
@@ -49,11 +49,14 @@ CLUSTER: dict[str, tuple[float, Callable[[Scene], str]]] = {
 }
 """The same of several nodes, which are played when they are named; the shares are seconds of one time."""
 
+HOUR: dict[str, tuple[float, Callable[[Scene], str]]] = {"cluster-hour": (3600, hour.hour)}
+"""Played when it is named, and only then: it takes an hour to show what it shows."""
+
 
 def main(seconds: float, seed: str, only: str = "") -> int:
     """Play all of one server, or those of ``only`` (names and commas). Returns: the exit status."""
     number = int(seed) if seed else Random().randrange(1, 10**9)
-    known = SCENARIOS | CLUSTER
+    known = SCENARIOS | CLUSTER | HOUR
     names = [name.strip() for name in only.split(",") if name.strip()] or list(SCENARIOS)
     names = [one for name in names for one in (CLUSTER if name == "cluster" else [name])]
     if unknown := set(names) - set(known):

@@ -67,6 +67,12 @@ class ClaimMirror:
         claim = self._held.get(subject)
         return self._gone.get(subject, 0) if claim is None else claim.revision
 
+    def up_to(self, number: int) -> Iterator[tuple[str, int, bytes]]:
+        """Subject, number and value of all claims that have changed last with this number, or before."""
+        for subject, claim in self._held.items():
+            if claim.revision <= number:
+                yield subject, claim.revision, claim.value
+
     @property
     def latest(self) -> int:
         """The number of the claim that was heard of last; 0: there is none."""

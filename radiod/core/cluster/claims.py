@@ -22,8 +22,10 @@ from radiod.core.cluster.claim import (
 )
 from radiod.core.cluster.claim_audit import ClaimAudit
 from radiod.core.cluster.claim_mirror import ClaimMirror
+from radiod.core.cluster.claim_survey import survey
 from radiod.core.cluster.claim_writes import ClaimWrites
 from radiod.core.cluster.ports import Failure, Stored, Streams
+from radiod.core.cluster.sums import Sum
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
 from radiod.errors import RadiodError
@@ -142,6 +144,10 @@ class Claims:
 
         look()
         return reached
+
+    def survey(self) -> Promise[tuple[Sum, Sum]]:
+        """What the stream has, and what the mirror has of it; see ``claim_survey``."""
+        return survey(self.mirror, self._streams, self._clock, self._timers, self._settings)
 
     # --- changing
 

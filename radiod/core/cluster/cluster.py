@@ -7,6 +7,8 @@ from typing import Final
 
 from radiod.core.cluster.claim import ClaimSettings
 from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.mirror_check import MirrorCheck
+from radiod.core.cluster.mirrored import MirroredNodes
 from radiod.core.cluster.nodes import Nodes, NodeSettings
 from radiod.core.cluster.ports import Bus, Failure, Stored, Streams, StreamSettings
 from radiod.core.cluster.table_mirrors import TableMirrors
@@ -14,7 +16,9 @@ from radiod.core.ids import Ids
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
 
-__all__ = ["Cluster", "EventWay", "Records"]
+__all__ = ["NATS", "Cluster", "EventWay", "Records"]
+
+NATS: Final = "NATS"
 
 AGAIN_S: Final = 1.0
 """Seconds after which a stream is asked for again."""
@@ -82,7 +86,8 @@ class Cluster:
     """One process's part in its cluster.
 
     ``mirrors``: of the tables of each realm; ``nodes``, ``way``, ``records``: the users of the bus for
-    control, of that for events, and of the streams; whoever connects them hands the engine to ``start``.
+    control, of that for events, and of the streams; whoever connects them hands the engine to ``start``;
+    ``check``: of what is mirrored.
     """
 
     def __init__(
@@ -99,6 +104,8 @@ class Cluster:
         self._claims: Claims | None = None
         self.notice = notice
         self.nodes = Nodes(settings, clock, timers, ids, notice)
+        self.check = MirrorCheck(self.nodes)
+        self.check.add("", "nodes", MirroredNodes(self.nodes))
         self.way = EventWay()
         self.records = Records()
         # The mirrors of each realm.
@@ -126,6 +133,7 @@ class Cluster:
         settings = ClaimSettings(f"{prefix.replace('.', '-')}-claims", f"{prefix}.claims")
         self._claims = Claims(streams, self._clock, self._timers, self.nodes, settings)
         self.records.take(f"{prefix}.claims.", self._claims.stored)
+        self.check.compare("", "claims", NATS, self._claims.survey)
         self.way.on_up.append(self._claims.up)
         self.way.on_up.append(self._ensure)
         self.nodes.probe = self._probe

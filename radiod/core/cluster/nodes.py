@@ -54,8 +54,8 @@ class NodeSettings(NamedTuple):
     """What a node is told about itself.
 
     ``prefix``: of all subjects of the cluster; ``digest``: of the configuration that all are to have;
-    ``hold_s``: how long an event may wait to be stored; ``max_record``: bytes of one that is, with all that goes
-    with it.
+    ``hold_s``: how long an event may wait to be stored; ``max_record``: bytes of one that is, with all that
+    goes with it.
     """
 
     prefix: str

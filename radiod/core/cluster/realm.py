@@ -17,6 +17,12 @@ from radiod.core.cluster.channel_procedures import ClusterChannelProcedures
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
 from radiod.core.cluster.logs import PUBLIC, Logs
+from radiod.core.cluster.mirrored import (
+    MirroredCallees,
+    MirroredTables,
+    compare_channels,
+    compare_subscriptions,
+)
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.presence_procedures import SharedPresenceProcedures
 from radiod.core.cluster.readers import Readers
@@ -90,6 +96,7 @@ class ClusterRealm(Realm):
             readerships=readerships,
         )
         cluster.nodes.reborn.append(self._reborn)
+        self._have_checked()
 
     # --- calls
 
@@ -392,6 +399,22 @@ class ClusterRealm(Realm):
         return testaments
 
     # --- other nodes
+
+    def _have_checked(self) -> None:
+        """What is mirrored here can be compared with what others have."""
+        check, peers, claims = self.cluster.check, self.cluster.nodes, self.cluster.claims
+        tables, events, channels = self.tables, self._shared_events, self._shared_channels
+        check.add(self.name, "tables", MirroredTables(tables))
+        check.add(self.name, "callees", MirroredCallees(self.rpc, self._cluster_dealer))
+        check.compare(
+            self.name,
+            "channels",
+            "claims",
+            lambda: compare_channels(claims, channels, self.about("channels")),
+        )
+        check.compare(
+            self.name, "subscriptions", "subscribers", lambda: compare_subscriptions(tables, events, peers)
+        )
 
     def about(self, part: str) -> str:
         """What messages between a part of the realm and its like elsewhere are about (``Peers.take``)."""

@@ -7,7 +7,7 @@ So each change is news once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from radiod.core.cluster.peers import Peers
@@ -129,6 +129,11 @@ class TableMirrors:
     def tables(self) -> list[str]:
         """The tables that are mirrored."""
         return list(self._mirrors)
+
+    def entries(self, table: str, node: int) -> Mapping[Key, Any]:
+        """What a node has in a table, as far as that is mirrored."""
+        found = self._mirrors.get(table)
+        return {} if found is None else found.entries.get(node, {})
 
     # --- who wants what
 

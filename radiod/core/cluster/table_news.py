@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, Protocol
 
 from radiod.core.cluster.peers import Peers
@@ -100,6 +100,14 @@ class TableNews:
     def watched_by(self, node: int) -> list[str]:
         """The tables that a node mirrors."""
         return [table for table, watchers in self._watchers.items() if node in watchers]
+
+    def entries(self, table: str) -> Iterator[tuple[Key, Any]]:
+        """All that this node has in a table, whoever mirrors it."""
+        source = self._sources.get(table.partition(" ")[0])
+        for key in () if source is None else source.keys(table):
+            value = None if source is None else source.value(table, key)
+            if value is not None:
+                yield key, value
 
     def _snapshot(
         self, node: int, table: str, source: TableSource, number: int

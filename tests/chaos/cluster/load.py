@@ -74,6 +74,7 @@ class Load:
         self.plain: list[PlainListener] = []
         self.publishers: list[Publisher] = []
         self.cold = 0
+        self.converge_s = CONVERGE_S
 
     # --- its life
 
@@ -160,12 +161,16 @@ class Load:
 
     # --- meanwhile
 
+    def add(self, player: Mover) -> None:
+        """One more."""
+        self._loop.call_soon_threadsafe(self._play, player)
+
     def converged(self, since: float) -> float:
         """Wait until all nodes work together again. Returns: seconds since then."""
         try:
-            patient(lambda: not self.unconverged(since), "late", CONVERGE_S)
+            patient(lambda: not self.unconverged(since), "late", self.converge_s)
         except Finding:
-            raise Finding(f"not converged after {CONVERGE_S:g} s: {self.unconverged(since)}") from None
+            raise Finding(f"not converged after {self.converge_s:g} s: {self.unconverged(since)}") from None
         return time.monotonic() - since
 
     def unconverged(self, since: float) -> list[str]:

@@ -105,8 +105,8 @@ def _setns(descriptor: int) -> None:
 
 
 @contextlib.contextmanager
-def cabled_town(folder: Path) -> Iterator[tuple[Town, Cables]]:
-    """A cluster on three machines until the block ends. Raises: Skipped."""
+def cabled_town(folder: Path, more: str = "") -> Iterator[tuple[Town, Cables]]:
+    """A cluster on three machines until the block ends. ``more``: as ``town``. Raises: Skipped."""
     with Cables() as cables:
         listed = ", ".join(f'"nats://{CORE.format(at)}:6222"' for at in range(1, 4))
         servers, nodes = [], []
@@ -120,7 +120,7 @@ def cabled_town(folder: Path) -> Iterator[tuple[Town, Cables]]:
         urls = [one.url for one in servers]
         for at, name in enumerate(NODES, 1):
             door = DOOR.format(at)
-            config = config_for(folder, name, door, 8080, urls)
+            config = config_for(folder, name, door, 8080, urls, more)
             nodes.append(Node(name, folder, door, 8080, config, cables.inside(name)))
         found = Town(nodes, Servers.of(servers))
         try:

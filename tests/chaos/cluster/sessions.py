@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 from support.memory import upgrade
@@ -48,8 +49,10 @@ class Session(asyncio.Protocol):
 
     ``id``: of the session; ``why``: what ended it; ``extra``: answers that nobody waits for: to a request
     that has been answered before. ``on_event``, ``on_asked``: take EVENT, and INVOCATION or INTERRUPT;
-    ``on_end``: called once.
+    ``on_end``: called once. ``everybody``: all sessions of this process that are not forgotten.
     """
+
+    everybody: WeakSet[Session] = WeakSet()
 
     def __init__(self) -> None:
         self.id = 0
@@ -85,6 +88,7 @@ class Session(asyncio.Protocol):
             session.close()
             raise Gone(f"not welcome: {welcome}")
         session.id = welcome[1]
+        cls.everybody.add(session)
         return session
 
     # --- asyncio.Protocol

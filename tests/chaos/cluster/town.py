@@ -33,10 +33,13 @@ serve = ["radio", "metrics"]
 anonymous = "anybody"
 
 [realms.radio.roles.anybody]
-subscribe = ["*", "radiod.*"]
+subscribe = ["*", "wamp.*", "radiod.*"]
 publish = ["*"]
 call = ["*", "wamp.*", "radiod.*"]
 register = ["*"]
+
+[realms.radio.channels."crowd.*"]
+presence = true
 
 [realms.radio.channels."past.*"]
 history = {{ size = 20000 }}

@@ -47,6 +47,7 @@ class Play:
     is_refused: bool = False
     minority: bool = False
     call_s: float = DEAD_AFTER_S + 1
+    converge_s: float = CONVERGE_S
     times: int = 0
     converged: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -78,7 +79,7 @@ class Play:
         self._judge_others()
         self.must(not self.crew.troubles, f"troubles: {self.crew.troubles[:3]}")
         worst = max(self.converged, default=0.0)
-        self.must(worst <= CONVERGE_S, f"it took {worst:.1f} s until all worked again")
+        self.must(worst <= self.converge_s, f"it took {worst:.1f} s until all worked again")
         text = self._figures(f"{self.times} x {what}, beside {self.load.scale}", sums)
         if self.faults:
             raise Finding("; ".join(self.faults) + "\n    " + text)

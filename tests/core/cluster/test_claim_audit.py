@@ -135,3 +135,28 @@ def test_a_stream_that_is_another_one_is_noticed_though_it_counts_on():
     world.come(world.nodes[0].claims.create("part", "b", b"2"))
     world.wait(20)
     assert [node.all() for node in world.nodes] == [{"b": b"2"}] * 3
+
+
+def test_what_is_heard_while_the_leader_s_answer_is_on_its_way_is_not_what_a_wiped_stream_has():
+    world = ClaimWorld()
+    world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    world.engine.answer_s = 0.5
+    world.wait(SETTINGS.audit_s / 2)
+    for number in range(100):
+        world.come(world.nodes[0].claims.create("part", str(number), b"1"))
+    world.wait(2)
+    assert [node.all() for node in world.nodes] == [world.told()] * 3
+    assert [heard for node in world.nodes for heard in node.heard if heard[1] is None] == []
+
+
+def test_a_leader_that_does_not_know_all_yet_is_asked_again():
+    world = ClaimWorld()
+    world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    world.come(world.nodes[0].claims.create("part", "b", b"1"))
+    kept = world.stream.records.pop()
+    world.nodes[2].claims.up()
+    world.wait(0.1)
+    world.stream.records.append(kept)
+    world.wait(1)
+    assert [node.all() for node in world.nodes] == [{"a": b"1", "b": b"1"}] * 3
+    assert world.nodes[2].heard == [("a", b"1"), ("b", b"1")]

@@ -301,3 +301,16 @@ def test_whatever_happens_nothing_is_done_twice_and_all_mirrors_agree(actions, s
         assert outcome is not None
         count = there.get(key, b"").split().count(mark)
         assert count == 1 if outcome else count <= 1
+
+
+def test_a_claim_that_is_heard_of_while_the_leader_s_answer_is_on_its_way_stays():
+    world = ClaimWorld()
+    world.engine.answer_s = 0.5
+    found = []
+    world.nodes[1].claims.refresh("part", "a").then(found.append)
+    world.wait(0.1)
+    world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    world.wait(1)
+    assert [claim.value for claim in found] == [b"1"]
+    assert world.nodes[1].all() == {"a": b"1"}
+    assert world.nodes[1].heard == [("a", b"1")]

@@ -167,8 +167,11 @@ class FakePort:
                 return
             found = [one for one in held.records if fits(subject, one.subject)]
             last = found[-1]._replace(previous=0) if found else None
-            # What is stored meanwhile may be told before.
-            self.engine.later(self, lambda: done(last))
+            if self.engine.answer_s:
+                self.engine.after(self.engine.answer_s, lambda: None if self.is_dead else done(last))
+            else:
+                # What is stored meanwhile may be told before.
+                self.engine.later(self, lambda: done(last))
 
         self.engine.later(self, act)
 
@@ -234,6 +237,8 @@ class FakeEngine:
         self.chance = chance
         self.delay = delay
         self.mishaps = mishaps
+        # How long what a leader says is on its way back: what is stored since may be heard of before.
+        self.answer_s = 0.0
         # How many of all reads, of 1, a replica answers that lags behind, if any does.
         self.lagging = 1.0
         self.ports: dict[str, FakePort] = {}
