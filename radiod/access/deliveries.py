@@ -25,15 +25,15 @@ class DeliveryLimits:
 
     Args:
         subscriptions: of all realms.
-        on_used_up: told once a period that an account has used up a quota of its plan, by its name there; of
-            what it publishes, when something is refused for that.
+        on_used_up: told once a period that an account has used up a quota of its plan; of what it publishes,
+            when something is refused for that.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         subscriptions: Iterable[SessionSubscriptions],
-        on_used_up: Callable[[Account, str], None] = lambda account, limit: None,
+        on_used_up: Callable[[Account, Quota], None] = lambda account, quota: None,
     ) -> None:
         self._ledger = ledger
         self._subscriptions = tuple(subscriptions)
@@ -82,7 +82,7 @@ class DeliveryLimits:
     def _tell(self, account: Account, quota: Quota) -> None:
         if self._told.get((account, quota.name)) != quota.begin:
             self._told[account, quota.name] = quota.begin
-            self._on_used_up(account, quota.name)
+            self._on_used_up(account, quota)
 
     def _listens(self, thing: Any) -> bool:
         return isinstance(thing, Session) and any(held.of(thing) for held in self._subscriptions)

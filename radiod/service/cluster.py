@@ -22,6 +22,7 @@ from radiod import config
 from radiod.access.kinds import Kinds
 from radiod.access.shared.all_books import AccessBooks
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
+from radiod.access.shared.firsts import Firsts
 from radiod.access.shared.mirror import AccessMirror
 from radiod.access.shared.secret_check import SecretCheck
 from radiod.access.shared.store import KINDS, SharedAccess
@@ -197,6 +198,12 @@ class Clustering:
             review(account)
 
         access.plans.on_change = changed
+
+    def make_firsts(self) -> Firsts:
+        """What tells once what all nodes notice; its records are beside those of ``make_answers``."""
+        cluster = self.cluster
+        prefix = cluster.settings.prefix
+        return Firsts(cluster.streams, self._clock, self._clock.timers, cluster.nodes, prefix)
 
     def _begin_sharing(self, access: Access) -> None:
         """What the store has is in the books."""

@@ -6,7 +6,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from radiod.core.delivery.holdings import Holdings
 from radiod.core.draining import Draining
 from radiod.core.holders import Account, Holder
 from radiod.core.ids import RandomIds
+from radiod.core.quotas import DAY, Quota
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
@@ -102,6 +103,7 @@ class Radio:
         self.tokens = Tokens(self.keys, self.clock, self.ids.secret(), self._shared_secrets)
         self.access.on_rights = self._rights_changed
         self.webhooks = self._make_webhooks()
+        self._firsts = None if self.cluster is None else self.cluster.make_firsts()
         self.access.keys.on_end = self._tell_ended
         self._share_usage()
         self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
@@ -169,10 +171,25 @@ class Radio:
 
     def _tell_ended(self, key: KeyRecord, reason: str) -> None:
         data = {"key": key.id, "account": key.account, "reason": reason}
-        self.webhooks.notify("key.revoked", data, key.realm)
+        tell = partial(self.webhooks.notify, "key.revoked", data, key.realm)
+        if reason == "expired":
+            # Its date comes on all nodes.
+            self._tell_once(f"{key.realm}\0{key.id}\0{key.valid_until}", DAY, tell)
+        else:
+            tell()
 
-    def _tell_used_up(self, account: Account, limit: str) -> None:
-        self.webhooks.notify("account.quota", {"account": account.id, "limit": limit})
+    def _tell_used_up(self, account: Account, quota: Quota) -> None:
+        data = {"account": account.id, "limit": quota.name}
+        what = f"{account.id}\0{quota.name}\0{quota.begin}"
+        tell = partial(self.webhooks.notify, "account.quota", data)
+        self._tell_once(what, quota.end - self.clock.time(), tell)
+
+    def _tell_once(self, what: str, seconds: float, tell: Callable[[], object]) -> None:
+        """Tell it, or have another node do that; ``what``: as ``Firsts.tell``."""
+        if self._firsts is None:
+            tell()
+        else:
+            self._firsts.tell(what, seconds, tell)
 
     def _place(self, name: str) -> Place:
         channels = self._config.realms[name].channels

@@ -18,6 +18,7 @@ from radiod.core.access.records import UsageQuery
 from radiod.core.delivery.readership import Readerships
 from radiod.core.holders import Account, Accounts
 from radiod.core.promises import Promise
+from radiod.core.quotas import Quota
 from radiod.core.realm.realm import Realm
 from radiod.core.timers import Clock, Timers
 
@@ -50,7 +51,7 @@ class Usage:
         self,
         realms: Mapping[str, Realm],
         accounts: Accounts,
-        on_used_up: Callable[[Account, str], None] = lambda account, limit: None,
+        on_used_up: Callable[[Account, Quota], None] = lambda account, quota: None,
     ) -> None:
         """The realms are there: act on what their listeners use, and answer who asks there.
 

@@ -25,7 +25,7 @@ class Metered:
         held = [self.world.realm.subscriptions]
         self.told = []
         self.limits = DeliveryLimits(
-            self.world.realm.ledger, held, lambda account, limit: self.told.append((account.id, limit))
+            self.world.realm.ledger, held, lambda account, quota: self.told.append((account.id, quota.name))
         )
         self.publisher = self.world.join()
 

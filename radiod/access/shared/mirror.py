@@ -48,7 +48,8 @@ class AccessMirror:
 
     ``is_ready``: what the store has was brought in, and all that is claimed is known; ``writing``: what this
     node is about to change, which it takes over itself; ``owed``: what this node restricts beyond what is
-    claimed, name -> the entity that it makes of one, None: nothing.
+    claimed, name -> the entity that it makes of one, None: nothing; ``recall``: reads what another process
+    has left of that, before anything else.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class AccessMirror:
         self.is_ready = False
         self.writing: set[Name] = set()
         self.owed: dict[Name, Callable[[Entity], Entity | None]] = {}
+        self.recall: Callable[[], Promise[None]] = _nothing
 
     def start(self) -> None:
         """The books are loaded: learn what is claimed, and bring in what is not."""
@@ -190,7 +192,13 @@ class AccessMirror:
         if self._is_busy or self.is_ready:
             return
         self._is_busy = True
-        self._name_store().then(self._named)
+        self.recall().then(self._recalled)
+
+    def _recalled(self, failure: RadiodError | None) -> None:
+        if failure is None:
+            self._name_store().then(self._named)
+        else:
+            self._later()
 
     def _later(self) -> None:
         self._is_busy = False
@@ -346,6 +354,12 @@ GONE: Final = Act(time=0.0, actor="cluster", address="", action="cluster.gone", 
 SEAL: Final = Act(time=0.0, actor="cluster", address="", action="cluster.seal", object="")
 
 ALONE: Final = "signs on this node alone: the nodes have no [cluster] secret in common"
+
+
+def _nothing() -> Promise[None]:
+    done: Promise[None] = Promise()
+    done.settle(None)
+    return done
 
 
 def _restricts(entity: Entity) -> bool:

@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from radiod.access.changes import Desk, Row
 from radiod.access.kinds import Kinds
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
-from radiod.access.shared.entities import Entity, Name, Wish, name_of, pack, public, read, wishes
+from radiod.access.shared.entities import Entity, Name, Wish, name_of, pack, read, wishes
 from radiod.access.shared.merging import merged
 from radiod.access.shared.mirror import AccessMirror
+from radiod.access.shared.owed import Debts, Owed
 from radiod.core.access.port import AccessStore
 from radiod.core.access.records import (
     AccountRecord,
@@ -35,6 +36,7 @@ from radiod.core.access.records import (
 )
 from radiod.core.cluster.claim import Claim
 from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.encoding import decode
 from radiod.core.cluster.peers import Peers
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
@@ -45,8 +47,8 @@ __all__ = ["BARRIER", "KINDS", "SharedAccess", "SharedDesk"]
 BARRIER: Final = "access known"
 """What is told to all of a change: which claims they must know before it is answered."""
 
-CARRY_S: Final = 2.0
-"""Seconds between two tries to carry to the others what is restricted here."""
+MAX_TOLD: Final = 100
+"""How many these may be: a change is about a few records."""
 
 UNKNOWN_YET: Final = Refused(
     STORE_UNAVAILABLE, "the cluster cannot agree: what it knows of access is not known here yet"
@@ -66,20 +68,20 @@ class SharedDesk(Desk):
     def restrict(self, row: Row[R], act: Act, **fields: Any) -> Promise[None]:
         """As ``Desk.restrict``."""
         if isinstance(self.store, SharedAccess):
-            self.store.owe(name_of(row.record), replace(row.record, **fields), act)
+            self.store.debts.owe(name_of(row.record), replace(row.record, **fields), act)
         return super().restrict(row, act, **fields)
 
     def remove(self, row: Row[R], dropped: Dropped, act: Act) -> Promise[None]:
         """As ``Desk.remove``."""
         if isinstance(self.store, SharedAccess):
-            self.store.owe(name_of(row.record), None, act)
+            self.store.debts.owe(name_of(row.record), None, act)
         return super().remove(row, dropped, act)
 
 
 class SharedAccess:
     """As ``AccessStore``.
 
-    ``local``: this node's own; ``owed``: restrictions that the others do not know yet.
+    ``local``: this node's own; ``debts``: restrictions that the others do not know yet.
     """
 
     def __init__(
@@ -96,11 +98,8 @@ class SharedAccess:
         self.mirror = mirror
         self.claims = claims
         self._peers = peers
-        self._clock = clock
-        self._timers = timers
         self.node = node
-        self.owed: dict[Name, _Owed] = {}
-        self._is_carrying = False
+        self.debts = Debts(mirror, claims, local, clock, timers, node)
         peers.take(BARRIER, self._take)
 
     # --- AccessStore
@@ -117,10 +116,10 @@ class SharedAccess:
         for wish in wanted:
             if wish.is_signed and getattr(wish.record, "signing", None) is not None:
                 self.mirror.note_unsealed(wish.name)
-        owed = self.owed.get(wanted[-1].name)
+        owed = self.debts.get(wanted[-1].name)
         change: _Change | _Restriction
         if owed is not None and owed.act is act:
-            change = _Restriction(self, changes, owed)
+            change = _Restriction(self, changes, wanted[-1].name, owed)
         else:
             change = _Change(self, changes, wanted, act)
         change.begin()
@@ -158,10 +157,7 @@ class SharedAccess:
 
     def _take(self, node: int, data: bytes) -> Promise[bytes]:
         known: Promise[bytes] = Promise()
-        try:
-            told = DECODER.decode(data)
-        except msgspec.MsgspecError:
-            told = []
+        told = (decode(DECODER, data) or [])[:MAX_TOLD]
         left = len(told)
 
         def reached(_: RadiodError | None) -> None:
@@ -176,78 +172,14 @@ class SharedAccess:
             known.settle(b"")
         return known
 
-    # --- what the others do not know yet
-
-    def owe(self, name: Name, record: Any, act: Act) -> None:
-        """This is about to hold here whatever others say, until it is carried to them, now or later.
-
-        Args:
-            record: as it is to be; None: it is to go.
-        """
-        base = self.mirror.known(name) or self.mirror.books.entity(name, act, self.node)
-        owed = _Owed(Wish(name, public(record)), base, act, self.node)
-        self.owed[name] = owed
-        self.mirror.owed[name] = owed.applied
-        self._plan()
-
-    def _plan(self) -> None:
-        if not self._is_carrying:
-            self._is_carrying = True
-            self._timers.at(self._clock.seconds() + CARRY_S, self._carry)
-
-    def _carry(self) -> None:
-        self._is_carrying = False
-        for name, owed in list(self.owed.items()):
-            if self.mirror.is_ready:
-                self.claims.update(*name, owed.decide).then(partial(self._carried, name, owed))
-        if self.owed:
-            self._plan()
-
-    def _carried(self, name: Name, owed: _Owed, outcome: Claim | RadiodError | None) -> None:
-        if not isinstance(outcome, RadiodError):
-            self.carried(name, owed, outcome)
-
-    def carried(self, name: Name, owed: _Owed, claim: Claim | None) -> None:
-        """It is claimed."""
-        if self.owed.get(name) is owed:
-            del self.owed[name], self.mirror.owed[name]
-        self.settle_gone(claim)
-        self.mirror.reconcile(name)
-
-    def settle_gone(self, claim: Claim | None) -> None:
-        """What was deleted need not be claimed any longer than it takes to tell so."""
-        entity = None if claim is None else read(claim.value)
-        if claim is not None and entity is not None and entity.is_gone:
-            self.claims.release(claim).then(_nobody)
-
-
-class _Owed:
-    """A restriction that is done here, and not claimed yet."""
-
-    def __init__(self, wish: Wish, base: Entity | None, act: Act, node: str) -> None:
-        self.wish = wish
-        self.act = act
-        self._base = base
-        self._node = node
-
-    def applied(self, current: Entity) -> Entity | None:
-        """What it makes of what is claimed."""
-        entity = merged(self.wish, self._base, current, self.act, self._node)
-        return None if entity is None or entity.is_gone else entity
-
-    def decide(self, current: Claim | None) -> bytes | None:
-        """As ``claims.Decide``."""
-        there = None if current is None else read(current.value)
-        entity = merged(self.wish, self._base, there, self.act, self._node)
-        return None if entity is None else pack(entity)
-
 
 class _Restriction:
     """One record is restricted: it is so in memory, is written here, and then carried to the others."""
 
-    def __init__(self, store: SharedAccess, changes: Sequence[Change], owed: _Owed) -> None:
+    def __init__(self, store: SharedAccess, changes: Sequence[Change], name: Name, owed: Owed) -> None:
         self._store = store
         self._changes = changes
+        self._name = name
         self._owed = owed
         self._failure: RadiodError | None = None
         self.outcome: Promise[None] = Promise()
@@ -259,21 +191,23 @@ class _Restriction:
     def _written(self, failure: RadiodError | None) -> None:
         # A full disk keeps no thief in on the other nodes.
         self._failure = failure
-        store, name = self._store, self._owed.wish.name
+        store = self._store
         if store.mirror.is_ready:
-            store.claims.update(*name, self._owed.decide).then(self._claimed)
+            store.debts.mark_later(self._name, self._owed)
+            store.claims.update(*self._name, self._owed.decide).then(self._claimed)
         else:
             self._claimed(UNKNOWN_YET)
 
     def _claimed(self, outcome: Claim | RadiodError | None) -> None:
+        store = self._store
         if isinstance(outcome, RadiodError):
             why = "done on this node, and not yet on the others, which hear of it when they can"
-            self._end(Refused(STORE_UNAVAILABLE, f"{why}: {outcome}"))
+            failure = Refused(STORE_UNAVAILABLE, f"{why}: {outcome}")
+            store.debts.mark(self._name, self._owed).then(lambda _: self._end(failure))
             return
-        name = self._owed.wish.name
-        self._store.carried(name, self._owed, outcome)
-        told = [] if outcome is None else [(*name, outcome.revision)]
-        self._store.agree(told).then(lambda _: self._end(None))
+        store.debts.carried(self._name, self._owed, outcome)
+        told = [] if outcome is None else [(*self._name, outcome.revision)]
+        store.agree(told).then(lambda _: self._end(None))
 
     def _end(self, failure: RadiodError | None) -> None:
         self.outcome.settle(self._failure or failure)
@@ -288,6 +222,8 @@ class _Change:
         self._wanted = wanted
         self._act = act
         self._bases: dict[Name, Entity | None] = {}
+        # What is restricted here, and not known to the others yet: who resumes it knows of it.
+        self._owed: dict[Name, Owed] = {}
         self._told: Told = []
         self._claims: dict[Name, Claim | None] = {}
         self.outcome: Promise[None] = Promise()
@@ -296,7 +232,11 @@ class _Change:
         """Claim the first."""
         mirror = self._store.mirror
         for wish in self._wanted:
-            self._bases[wish.name] = mirror.known(wish.name)
+            base, owed = mirror.known(wish.name), self._store.debts.get(wish.name)
+            if owed is not None:
+                self._owed[wish.name] = owed
+                base = None if base is None else owed.applied(base)
+            self._bases[wish.name] = base
             mirror.writing.add(wish.name)
         if mirror.is_ready:
             self._claim(0)
@@ -314,6 +254,9 @@ class _Change:
                 self._end(outcome)
                 return
             self._claims[wish.name] = outcome
+            owed = self._owed.get(wish.name)
+            if owed is not None and owed.is_lifted_by(wish):
+                self._store.debts.drop(wish.name, owed)
             if outcome is not None:
                 self._told.append((*wish.name, outcome.revision))
             self._claim(at + 1)
@@ -333,7 +276,7 @@ class _Change:
         found: list[Change] = []
         signing = {change.id: change.signing for change in self._changes if isinstance(change, KeyRecord)}
         for wish in self._wanted:
-            self._store.settle_gone(self._claims[wish.name])
+            self._store.debts.settle_gone(self._claims[wish.name])
             # Others may have changed it again meanwhile, and what they did is written already.
             entity = self._store.mirror.known(wish.name)
             if entity is None or entity.is_gone or wish.record is None:

@@ -6,17 +6,17 @@ was used on it is missing until it is back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from radiod.access.shared.mirror import MEMORY, STORES
-from radiod.core.access.grouping import COUNTS
+from radiod.core.access.grouping import COUNTS, PERIODS, Group
 from radiod.core.access.port import UsagePage, UsageSource
 from radiod.core.access.records import UsageQuery
 from radiod.core.cluster.claims import Claims
-from radiod.core.cluster.encoding import MALFORMED
+from radiod.core.cluster.encoding import decode
 from radiod.core.cluster.peers import Answers, Peers
 from radiod.core.promises import Promise
 from radiod.errors import NETWORK_FAILURE, RadiodError, Refused
@@ -66,9 +66,10 @@ class SharedUsage:
             if isinstance(answers, Answers):
                 silent = list(answers.unanswered)
                 for node, data in answers.given.items():
-                    try:
-                        pages.append(ANSWER.decode(data))
-                    except MALFORMED:
+                    page = decode(ANSWER, data)
+                    if page is not None and is_answer(page, query):
+                        pages.append(page)
+                    else:
                         silent.append(self._peers.name(node))
             done(pages, silent)
 
@@ -90,9 +91,8 @@ class SharedUsage:
 
     def _take(self, node: int, data: bytes) -> Promise[bytes]:
         answer: Promise[bytes] = Promise()
-        try:
-            query = QUESTION.decode(data)
-        except MALFORMED:
+        query = decode(QUESTION, data)
+        if query is None:
             answer.settle(Refused(NETWORK_FAILURE, "this is no question about usage"))
             return answer
 
@@ -130,27 +130,52 @@ class _Asked:
         self.go_on()
 
 
-def merged(pages: Iterable[Page], by: tuple[str, ...], limit: int) -> Page:
+def is_answer(page: Page, query: UsageQuery) -> bool:
+    """Whether this is a page that the question may have: what is none must not be added up, nor asked for
+    again and again.
+    """
+    rows, _ = page
+    kinds = {name: int if name in PERIODS else str for name in query.by}
+    last = None if query.after is None else tuple(msgspec.json.decode(query.after))
+    for row in rows:
+        is_counted = all(type(row.get(name)) in (int, float) for name in COUNTS)
+        if not is_counted or any(type(row.get(name)) is not kind for name, kind in kinds.items()):
+            return False
+        group = _group(row, query.by)
+        if last is not None and group <= last:
+            return False
+        last = group
+    return len(rows) <= query.limit
+
+
+def merged(pages: Sequence[Page], by: tuple[str, ...], limit: int) -> Page:
     """The sums of several pages of one question, as one page of at most ``limit`` rows.
 
     Of a page that is not the last nothing is known behind its last row: there the merged one ends, too.
     """
-    sums: dict[tuple[Any, ...], Row] = {}
-    end: tuple[Any, ...] | None = None
-    for rows, more in pages:
-        for row in rows:
-            group = tuple(row[name] for name in by)
-            found = sums.get(group)
-            if found is None:
-                sums[group] = dict(row)
-            else:
-                for name in COUNTS:
-                    found[name] += row[name]
-        if more is not None and rows:
-            last = tuple(rows[-1][name] for name in by)
-            end = last if end is None else min(end, last)
+    sums = _sums((row for rows, _ in pages for row in rows), by)
+    ends = [_group(rows[-1], by) for rows, more in pages if more is not None and rows]
+    end = min(ends) if ends else None
     groups = sorted(group for group in sums if end is None or group <= end)
     shown = groups[:limit]
     is_last = end is None and len(shown) == len(groups)
     more = None if is_last else msgspec.json.encode(shown[-1]).decode()
     return [sums[group] for group in shown], more
+
+
+def _sums(rows: Iterable[Row], by: tuple[str, ...]) -> dict[Group, Row]:
+    """Rows of one group as one."""
+    sums: dict[Group, Row] = {}
+    for row in rows:
+        group = _group(row, by)
+        found = sums.get(group)
+        sums[group] = dict(row) if found is None else _added(found, row)
+    return sums
+
+
+def _added(found: Row, row: Row) -> Row:
+    return {**found, **{name: found[name] + row[name] for name in COUNTS}}
+
+
+def _group(row: Row, by: tuple[str, ...]) -> Group:
+    return tuple(row[name] for name in by)

@@ -2,7 +2,7 @@
 
 import pytest
 from support.books import Books, Keeper
-from support.cluster.sharing import AccessWorld
+from support.cluster.sharing import AccessWorld, stored
 
 from radiod.core.cluster.claim import Claim
 
@@ -183,24 +183,3 @@ def test_what_is_no_claim_of_ours_is_named():
     for value in (b"?", b"\x80"):
         world["a"].mirror.claimed(Claim("access keys", "k", value, 1, 1))
     assert "access keys: 'k' is none of this version's" in world["a"].lines
-
-
-def stored(keeper):
-    """The same, as if it were a file: it outlives its server."""
-    return FileLike(keeper)
-
-
-class FileLike:
-    """A store that is not memory, over one that is."""
-
-    def __init__(self, keeper):
-        self._keeper = keeper
-
-    def __getattr__(self, name):
-        return getattr(self._keeper, name)
-
-    def __setattr__(self, name, value):
-        if name == "_keeper":
-            super().__setattr__(name, value)
-        else:
-            setattr(self._keeper, name, value)

@@ -1,5 +1,6 @@
 """Usage of all nodes, asked at one."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,9 +95,31 @@ def test_a_node_that_does_not_answer_is_named(world):
     assert (published(page, "account"), page.unanswered) == ([("acme", 2)], ("b",))
 
 
-def test_a_node_whose_answer_is_none_is_named(world):
-    world["b"].cluster.nodes.take(USAGE, lambda node, data: b"?")
-    assert world.usage("a").unanswered == ("b",)
+COUNTS = dict.fromkeys(
+    ("published", "delivered", "dropped", "refused", "calls", "bytes_in", "bytes_out", "seconds"), 1
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"?",
+        b"\x92\x90\xa1\xff",
+        [[{}], None],
+        [[{**COUNTS, "account": 7}], None],
+        [[{**COUNTS, "account": "acme", "published": "1"}], None],
+        [[{**COUNTS, "account": "acme"}] * 2, None],
+        [[{**COUNTS, "account": "acme"}, {**COUNTS, "account": "aaa"}], None],
+        [[{**COUNTS, "account": "a"}], "again and again, from the beginning"],
+        [[{**COUNTS, "account": f"n{number:05}"} for number in range(PAGE + 1)], None],
+    ],
+)
+def test_a_node_whose_answer_is_none_is_named(world, answer):
+    data = answer if isinstance(answer, bytes) else msgspec.msgpack.encode(answer)
+    world.count("a", (0, "acme"), (0, "other"))
+    world["b"].cluster.nodes.take(USAGE, lambda node, asked: data)
+    page = world.usage("a", by=("account",), limit=PAGE, after='["aaaa"]')
+    assert (published(page, "account"), page.unanswered) == ([("acme", 1), ("other", 1)], ("b",))
 
 
 def test_a_node_that_is_away_is_named_if_it_has_a_store():

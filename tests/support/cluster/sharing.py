@@ -18,7 +18,7 @@ from support.cluster.engine import FakeEngine
 from support.cluster.nodes import DrawnIds
 from support.cluster.world import NodeClock, Way
 
-__all__ = ["AccessNode", "AccessWorld"]
+__all__ = ["AccessNode", "AccessWorld", "answer_of", "stored"]
 
 
 class AccessNode:
@@ -180,3 +180,24 @@ def answer_of(client):
             client.sentence = message[5][0]
             return message[4]
     return None
+
+
+def stored(keeper):
+    """The same, as if it were a file: it outlives its server."""
+    return FileLike(keeper)
+
+
+class FileLike:
+    """A store that is not memory, over one that is."""
+
+    def __init__(self, keeper):
+        self._keeper = keeper
+
+    def __getattr__(self, name):
+        return getattr(self._keeper, name)
+
+    def __setattr__(self, name, value):
+        if name == "_keeper":
+            super().__setattr__(name, value)
+        else:
+            setattr(self._keeper, name, value)
