@@ -91,7 +91,7 @@ def in_memory(scene: Scene, scale: Scale | None = None) -> str:
     has_nats()
     with town(scene.folder, prepare=False) as there:
         there.servers.start()
-        scale = scale or Scale(listeners=0, publishers=0, calls=1.0)
+        scale = scale or Scale(listeners=0, publishers=0, calls=1.0, has_folk=False)
         made = [_offer(there.servers.all[0], kind) for kind in ("history", "durable")]
         for node in there.nodes.values():
             node.start()
