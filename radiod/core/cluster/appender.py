@@ -39,6 +39,9 @@ PAUSE_S: Final = 0.1
 STALLED_S: Final = 0.02
 """An answer takes 1 to 10 ms: one that takes longer may not come."""
 
+ANSWER_S: Final = 1.0
+"""A try that has no answer for so long is not waited for; its answer counts all the same, if it comes."""
+
 MAY_HAVE: Final = "the log did not answer: it may have happened"
 HAS_NOT: Final = "the log is not to be had: it did not happen"
 
@@ -46,14 +49,15 @@ HAS_NOT: Final = "the log is not to be had: it did not happen"
 class _Item:
     """One record that is held. ``may_have``: some try of it had no answer.
 
-    ``is_overtaken``: a later one of its publisher, and its subject, is stored, and it was not; ``sent``: when
-    it was tried last.
+    ``is_overtaken``: a later one of its publisher, and its subject, is stored, and it was not; ``tries``: so
+    many, and ``sent``: when the last; ``is_over``: it has its last outcome.
     """
 
     __slots__ = (
         "data",
         "done",
         "id",
+        "is_over",
         "is_overtaken",
         "may_have",
         "order",
@@ -61,6 +65,7 @@ class _Item:
         "sent",
         "since",
         "subject",
+        "tries",
         "ttl_s",
     )
 
@@ -84,8 +89,10 @@ class _Item:
         self.done = done
         self.publisher = publisher
         self.sent = since
+        self.tries = 0
         self.may_have = False
         self.is_overtaken = False
+        self.is_over = False
 
     @property
     def size(self) -> int:
@@ -134,6 +141,7 @@ class Appender:
         self._is_careful = False
         self._is_held = False
         self._next_try: Deadline | None = None
+        self._next_look: Deadline | None = None
 
     def __len__(self) -> int:
         """Records that are held."""
@@ -199,20 +207,40 @@ class Appender:
 
     def _send(self, item: _Item) -> None:
         item.sent = self._clock.seconds()
+        item.tries += 1
+        attempt = item.tries
+        self._plan_look(item.sent)
         self._streams.append(
             self._stream,
             item.subject,
             item.data,
-            lambda outcome: self._came(item, outcome),
+            lambda outcome: self._came(item, attempt, outcome),
             id=item.id,
             ttl_s=item.ttl_s,
         )
 
-    def _came(self, item: _Item, outcome: Appended | Failure) -> None:
-        """One that was on its way has an outcome."""
-        del self._on_way[item.order]
+    def _plan_look(self, sent: float) -> None:
+        if self._next_look is None:
+            self._next_look = self._timers.at(sent + ANSWER_S, self._look)
+
+    def _look(self) -> None:
+        """Wait no more for those that have no answer for too long."""
+        self._next_look = None
+        now = self._clock.seconds()
+        for item in list(self._on_way.values()):
+            if item.sent + ANSWER_S > now:
+                self._plan_look(item.sent)
+                return
+            self._came(item, item.tries, Failure.UNKNOWN)
+
+    def _came(self, item: _Item, attempt: int, outcome: Appended | Failure) -> None:
+        """A try of one has an outcome."""
+        is_awaited = attempt == item.tries and item.order in self._on_way
+        if item.is_over or not (is_awaited or isinstance(outcome, Appended)):
+            return
+        self._withdraw(item)
         if isinstance(outcome, Appended):
-            if not self._failed:
+            if is_awaited and not self._failed:
                 self._is_careful = False
             self._note_overtaken(item)
             self._end(item, outcome)
@@ -223,6 +251,13 @@ class Appender:
         if self._failed and not self._on_way:
             self._be_careful()
         self._go_on()
+
+    def _withdraw(self, item: _Item) -> None:
+        """Take one from wherever it is."""
+        if self._on_way.pop(item.order, None) is None:
+            for held in (self._failed, self._waiting):
+                if item in held:
+                    held.remove(item)
 
     def _note_overtaken(self, stored: _Item) -> None:
         """One is stored: those that are to be before it, and are not, come too late."""
@@ -267,4 +302,5 @@ class Appender:
 
     def _end(self, item: _Item, outcome: Appended | Refused) -> None:
         self.bytes -= item.size
+        item.is_over = True
         item.done(outcome)
