@@ -148,7 +148,8 @@ class Play:
         self.must(not odd, f"calls ended with {odd}")
         late = late_calls(crew.calls, crew.windows, self.call_s + SLACK_S, GIVE_UP_S)
         told = [
-            f"{one.caller} to {one.callee}: {(one.ended or 0) - one.began:.1f} s, {one.outcome}"
+            f"{one.caller} to {one.callee}: {(one.ended or 0) - one.began:.1f} s, {one.outcome}, from"
+            f" {time.strftime('%T', time.localtime(one.began - time.monotonic() + time.time()))} on"
             for one in late
         ]
         self.must(not late, f"{len(late)} calls took too long: {told[:3]}")
