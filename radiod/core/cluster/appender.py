@@ -40,7 +40,7 @@ STALLED_S: Final = 0.02
 """An answer takes 1 to 10 ms: one that takes longer may not come."""
 
 ANSWER_S: Final = 1.0
-"""A try that has no answer for so long is not waited for; its answer counts all the same, if it comes."""
+"""The oldest is tried again that has no answer for so long; then after twice as long, and so on."""
 
 MAY_HAVE: Final = "the log did not answer: it may have happened"
 HAS_NOT: Final = "the log is not to be had: it did not happen"
@@ -50,10 +50,12 @@ class _Item:
     """One record that is held. ``may_have``: some try of it had no answer.
 
     ``is_overtaken``: a later one of its publisher, and its subject, is stored, and it was not; ``tries``: so
-    many, and ``sent``: when the last; ``is_over``: it has its last outcome.
+    many, and ``sent``: when the last; ``again``: how many of these while an earlier one may be answered;
+    ``is_over``: it has its last outcome.
     """
 
     __slots__ = (
+        "again",
         "data",
         "done",
         "id",
@@ -90,6 +92,7 @@ class _Item:
         self.publisher = publisher
         self.sent = since
         self.tries = 0
+        self.again = 0
         self.may_have = False
         self.is_overtaken = False
         self.is_over = False
@@ -102,6 +105,11 @@ class _Item:
         """Whether the other is to be behind this one."""
         is_same = self.publisher == other.publisher and self.subject == other.subject
         return is_same and self.publisher != 0 and self.order < other.order
+
+
+def _too_long(item: _Item) -> float:
+    """When the try of one takes too long that is on its way."""
+    return item.sent + ANSWER_S * (1 << item.again)
 
 
 class Appender:
@@ -197,19 +205,22 @@ class Appender:
             if self._is_stalled():
                 return
             item = self._waiting.popleft()
+            item.again = 0
             self._on_way[item.order] = item
             self._send(item)
+            self._plan_look()
 
     def _is_stalled(self) -> bool:
         """Whether the oldest on its way may be lost; it has an outcome soon, and all goes on from there."""
         oldest = next(iter(self._on_way.values()), None)
-        return oldest is not None and self._clock.seconds() - oldest.sent > STALLED_S
+        if oldest is None:
+            return False
+        return oldest.again > 0 or self._clock.seconds() - oldest.sent > STALLED_S
 
     def _send(self, item: _Item) -> None:
         item.sent = self._clock.seconds()
         item.tries += 1
         attempt = item.tries
-        self._plan_look(item.sent)
         self._streams.append(
             self._stream,
             item.subject,
@@ -219,19 +230,23 @@ class Appender:
             ttl_s=item.ttl_s,
         )
 
-    def _plan_look(self, sent: float) -> None:
-        if self._next_look is None:
-            self._next_look = self._timers.at(sent + ANSWER_S, self._look)
+    def _plan_look(self) -> None:
+        """Look at the oldest when it takes too long."""
+        oldest = next(iter(self._on_way.values()), None)
+        if oldest is not None and self._next_look is None:
+            self._next_look = self._timers.at(_too_long(oldest), self._look)
 
     def _look(self) -> None:
-        """Wait no more for those that have no answer for too long."""
+        """The oldest may be lost: try it again, which its id makes harmless, unless it comes too late."""
         self._next_look = None
-        now = self._clock.seconds()
-        for item in list(self._on_way.values()):
-            if item.sent + ANSWER_S > now:
-                self._plan_look(item.sent)
-                return
-            self._came(item, item.tries, Failure.UNKNOWN)
+        oldest = next(iter(self._on_way.values()), None)
+        if oldest is not None and _too_long(oldest) <= self._clock.seconds():
+            if oldest.is_overtaken:
+                self._came(oldest, oldest.tries, Failure.UNKNOWN)
+            else:
+                oldest.again += 1
+                self._send(oldest)
+        self._plan_look()
 
     def _came(self, item: _Item, attempt: int, outcome: Appended | Failure) -> None:
         """A try of one has an outcome."""
@@ -250,6 +265,7 @@ class Appender:
             self._failed.append(item)
         if self._failed and not self._on_way:
             self._be_careful()
+        self._plan_look()
         self._go_on()
 
     def _withdraw(self, item: _Item) -> None:

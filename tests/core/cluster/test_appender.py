@@ -204,6 +204,15 @@ class TestOvertaking:
         assert world.stored() == ["n1-1", "n1-2", "n1-3"]
         world.check()
 
+    def test_one_that_was_overtaken_is_not_tried_again(self):
+        world = World()
+        self.lost(world, (Failure.UNKNOWN, 5))
+        world.append(count=2)
+        world.clock.advance(ANSWER_S + 0.1)
+        assert world.stored() == ["n1-2"]
+        assert world.outcomes["n1-1"].text == MAY_HAVE
+        world.check()
+
     def test_an_answer_that_comes_late_counts(self):
         world = World()
         # It is tried again; the second try has no answer either, and the first one's comes at last.
@@ -221,7 +230,7 @@ class TestOvertaking:
 
     def test_an_answer_that_comes_while_it_waits_for_its_next_try_counts(self):
         world = World()
-        self.lost(world, (Appended(7), ANSWER_S + PAUSE_S / 2))
+        self.lost(world, (Appended(7), ANSWER_S + PAUSE_S / 2), (Failure.REFUSED, 0.001))
         world.append()
         world.clock.advance(ANSWER_S + PAUSE_S)
         assert world.outcomes["n1-1"] == Appended(7)
@@ -230,11 +239,12 @@ class TestOvertaking:
 
     def test_an_answer_that_comes_while_others_have_none_counts(self):
         world = World()
-        self.lost(world, (Appended(7), ANSWER_S + 0.005), (Appended(8), ANSWER_S + 0.006))
+        late = ANSWER_S + 0.5
+        self.lost(world, (Appended(7), late), (Appended(8), late + 0.5), (Failure.REFUSED, 0.001))
         world.append()
         world.clock.advance(0.01)
         world.append(subject="s.b")
-        world.clock.advance(2)
+        world.clock.advance(late + 1)
         assert [outcome.seq for outcome in world.outcomes.values()] == [7, 8]
         assert len(world.appenders["n1"]) == 0
 
