@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -15,7 +16,8 @@ __all__ = ["Call", "Holding", "Window", "idle", "late_calls", "outcomes", "overl
 class Call:
     """One call, from a node to the callee of one.
 
-    ``ended``: None: it never was; ``outcome``: URI, or ok; ``text``: what an error says besides.
+    ``ended``: None: it never was; ``outcome``: URI, or ok; ``text``: what an error says besides; ``id``: what
+    its callee is asked.
     """
 
     caller: str
@@ -24,6 +26,12 @@ class Call:
     ended: float | None = None
     outcome: str = ""
     text: str = ""
+    id: str = ""
+
+    def __str__(self) -> str:
+        moment = time.strftime("%T", time.localtime(time.time() - time.monotonic() + self.began))
+        took = "never ended" if self.ended is None else f"took {self.ended - self.began:.1f} s"
+        return f"{self.caller} to {self.callee} at {moment} {took}: {self.outcome} {self.text}"
 
 
 @dataclass(eq=False)

@@ -286,7 +286,7 @@ class Caller(Mover):
     async def _call(self, session: Session, callee: str) -> None:
         self.count += 1
         id = f"{self.name} {self.count}"
-        call = Call(self.home, callee, time.monotonic())
+        call = Call(self.home, callee, time.monotonic(), id=id)
         self.crew.calls.append(call)
         try:
             answer = await session.answer(CALL, {}, f"who.{callee}", [id])

@@ -147,11 +147,7 @@ class Play:
         odd = set(outcomes(crew.calls)) - EXPECTED
         self.must(not odd, f"calls ended with {odd}")
         late = late_calls(crew.calls, crew.windows, self.call_s + SLACK_S, GIVE_UP_S)
-        told = [
-            f"{one.caller} to {one.callee}: {(one.ended or 0) - one.began:.1f} s, {one.outcome}, from"
-            f" {time.strftime('%T', time.localtime(one.began - time.monotonic() + time.time()))} on"
-            for one in late
-        ]
+        told = [f"{one}, asked {crew.runs[one.id]} times" for one in late]
         self.must(not late, f"{len(late)} calls took too long: {told[:3]}")
         others = [one for one in crew.calls if one.outcome == "wamp.error.canceled" and one.text != LEFT]
         self.must(not others, f"calls were canceled: {others[:3]}")
