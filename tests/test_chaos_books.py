@@ -2,11 +2,12 @@
 
 import pytest
 from chaos import runs
-from chaos.cluster import scenarios
+from chaos.cluster import herd, scenarios, told_book
 from chaos.cluster.load import Scale
 from chaos.cluster.logged_book import Book, Event, Place, Reader
-from chaos.cluster.other_books import Call, Holding, Readiness, Window, late_calls, outcomes, overlaps
+from chaos.cluster.other_books import Call, Holding, Readiness, Window, idle, late_calls, outcomes, overlaps
 from chaos.cluster.plain_book import Hearing, Life, judge
+from chaos.cluster.told_book import CAME, CHANNEL, SESSION, WENT, WILL, Being, Rules, Watch
 from chaos.scene import Scene
 
 SMALL = Scale(pasts=2, publishers=2, listeners=2, topics=1, calls=2.0)
@@ -180,6 +181,120 @@ class TestHoldings:
     def test_two_at_once_are_found(self, ended, windows, count):
         holdings = [Holding("b", 20.0, 22.0), Holding("a", 10.0, ended)]
         assert len(overlaps(holdings, windows, 5.0, 10.0)) == count
+
+
+def test_the_longest_time_in_which_nobody_had_a_slot():
+    assert idle([]) == 0
+    holdings = [Holding("b", 20.0, 22.0), Holding("a", 10.0, 12.0), Holding("a", 11.0, 19.0)]
+    assert idle([*holdings, Holding("c", 25.0)]) == 3
+
+
+class TestTold:
+    """One of node a (process 1), a watcher at b from 0 to 100."""
+
+    def judged(self, being, *told, windows=(), deaths=None, lossy=False, lost=0):
+        watch = Watch("b", 2, 0.0, lost=lost)
+        for moment, what in told:
+            watch.note(being.kind, being.key, what, moment)
+        limits = dict.fromkeys(told_book.KINDS, 7.0)
+        return told_book.judge([watch], [being], Rules(list(windows), limits, 100.0, deaths or {}, lossy))
+
+    def being(self, kind=SESSION, came=10.0, went=None, is_killed=False):
+        return Being(kind, "x", "a", 1, came, went, is_killed)
+
+    @pytest.mark.parametrize(
+        ("told", "went", "is_killed", "wrong"),
+        [
+            ([(10, CAME)], None, False, ""),
+            ([], None, False, "was never told to have come"),
+            ([(10, CAME), (20, WENT)], None, False, "is there, and was told to have gone"),
+            ([(10, CAME), (20, WENT)], 20.0, False, ""),
+            ([(10, CAME)], 20.0, False, "has gone, and nobody said so"),
+            ([(10, CAME), (11, CAME), (20, WENT)], 20.0, False, "was told twice"),
+            ([(10, CAME), (20, WENT), (20, WENT)], 20.0, False, "was told twice"),
+            ([(10, CAME), (12, WENT), (12, CAME), (20, WENT)], 20.0, False, "came again"),
+            ([(9, WENT), (10, CAME)], None, False, "went before it came"),
+            ([(10, CAME), (26, WENT)], 20.0, True, ""),
+            ([(10, CAME), (28, WENT)], 20.0, True, "was told after 8.0 s"),
+        ],
+    )
+    def test_what_was_told_otherwise_is_found(self, told, went, is_killed, wrong):
+        tally = self.judged(self.being(went=went, is_killed=is_killed), *told)
+        assert [one.split(": ")[0] for one in tally.wrong] == ([f"session x {wrong}"] if wrong else [])
+
+    def test_who_was_taken_for_dead_may_come_again(self):
+        told = [(10, CAME), (20, WENT), (30, CAME)]
+        assert self.judged(self.being(), *told, windows=[Window("a", 15.0, 25.0)]).wrong == []
+
+    def test_deaths_are_told_with_their_time(self):
+        tally = self.judged(self.being(CHANNEL, went=20.0, is_killed=True), (10, CAME), (26, WENT))
+        assert (tally.dead[CHANNEL], tally.slowest[CHANNEL], tally.told[CHANNEL]) == (1, 6.0, 2)
+
+    @pytest.mark.parametrize(
+        ("told", "options", "wrong"),
+        [
+            ([(21, WENT)], {}, ""),
+            ([], {}, "was never heard"),
+            ([], {"lossy": True, "lost": 1}, ""),
+            ([], {"deaths": {1: 21.0}}, ""),
+            ([], {"deaths": {1: 25.0}}, "was never heard"),
+            ([(21, WENT), (22, WENT)], {}, "was heard 2 times"),
+        ],
+    )
+    def test_testaments_are_heard_once(self, told, options, wrong):
+        tally = self.judged(self.being(WILL, went=20.0), *told, **options)
+        assert [one.split(": ")[0] for one in tally.wrong] == ([f"will x {wrong}"] if wrong else [])
+        assert (tally.missing, tally.lost) == (not told, options.get("lost", 0))
+
+    def test_a_testament_of_somebody_who_is_there_is_wrong_unless_its_node_was_away(self):
+        assert len(self.judged(self.being(WILL), (20, WENT)).wrong) == 1
+        assert self.judged(self.being(WILL), (20, WENT), windows=[Window("a", 15.0, 25.0)]).wrong == []
+
+
+class TestHerd:
+    """One channel, a publisher, and listeners; no connection."""
+
+    def herd(self, *heard, acknowledged=(), denied=()):
+        """Each of ``heard``: (place, event) in turn."""
+        flock = herd.Herd([("127.0.0.1", 1)], 1, len(heard), 1.0, 0)
+        for listener, events in zip(flock.listeners, heard, strict=True):
+            for seq, tag in events:
+                event = b'[36,1,2,{"_epoch":"e","_seq":%d},[%d]]' % (seq, tag)
+                listener.hear(event)
+        flock.publishers[0].taken.extend(acknowledged)
+        flock.publishers[0].denied.extend(denied)
+        figures = flock.figures()
+        bad = [name for name in herd.NAMES if name not in ("heard", "epochs")]
+        return {name: figures[name] for name in bad if figures[name]}
+
+    ALL = ((2, 1), (5, 2), (7, 3))
+
+    def test_all_is_well(self):
+        assert self.herd(self.ALL, self.ALL, acknowledged=[1, 2, 3]) == {"acknowledged": 3}
+
+    @pytest.mark.parametrize(
+        ("heard", "wrong"),
+        [
+            (((2, 1), (7, 3)), {"lost": 1}),
+            (((2, 1), (5, 2), (5, 2)), {"lost": 1, "repeated": 1, "otherwise": 1}),
+            (((2, 1), (6, 2), (7, 3)), {"otherwise": 1}),
+        ],
+    )
+    def test_what_one_heard_otherwise_is_counted(self, heard, wrong):
+        assert self.herd(self.ALL, heard) == wrong
+
+    def test_what_is_missing_denied_or_out_of_order_is_counted(self):
+        assert self.herd(self.ALL, acknowledged=[1, 4]) == {"acknowledged": 2, "missing": 1}
+        assert self.herd(self.ALL, denied=[3, 4]) == {"denied": 1}
+        assert self.herd(((2, 1), (5, 3), (7, 2))) == {"reordered": 1}
+        # The next session of a publisher may overtake what its last one left on the way.
+        assert self.herd(((2, 1), (5, herd.LIFE + 1), (7, 2))) == {}
+
+    def test_who_was_told_of_loss_is_counted(self):
+        flock = herd.Herd([("127.0.0.1", 1)], 1, 1, 1.0, 0)
+        flock.listeners[0].hear(b'[36,1,2,{"_epoch":"e","_seq":5,"_lost":2},[1]]')
+        flock.listeners[0].hear(b'[36,1,2,{"_epoch":"f","_seq":6,"_recovered":false},[2]]')
+        assert (flock.figures()["told"], flock.figures()["epochs"]) == (2, 2)
 
 
 def test_readiness_knows_when_a_node_first_said_so():

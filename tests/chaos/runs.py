@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 import time
 import traceback
@@ -84,5 +86,8 @@ def _one(name: str, seed: int, play: Callable[[Scene], str], seconds: float) -> 
         except Exception as error:
             what = str(error) if isinstance(error, Finding) else traceback.format_exc()
             verdict, text = "FAILED", f"{what}\n  again: make chaos CHAOS_ONLY={name} CHAOS_SEED={seed}"
+            if keep := os.environ.get("CHAOS_KEEP"):
+                ignored = shutil.ignore_patterns("js", "*.sqlite*", "*.sock")
+                shutil.copytree(folder, Path(keep) / f"{name}-{seed}", ignore=ignored, dirs_exist_ok=True)
     print(f"{verdict:8}{name:20}{time.monotonic() - start:6.1f} s  {text}", flush=True)
     return verdict != "FAILED"

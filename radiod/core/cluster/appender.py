@@ -39,6 +39,9 @@ PAUSE_S: Final = 0.1
 STALLED_S: Final = 0.02
 """An answer takes 1 to 10 ms: one that takes longer may not come."""
 
+ANSWER_S: Final = 1.0
+"""The oldest is tried again that has no answer for so long; then after twice as long, and so on."""
+
 MAY_HAVE: Final = "the log did not answer: it may have happened"
 HAS_NOT: Final = "the log is not to be had: it did not happen"
 
@@ -46,14 +49,17 @@ HAS_NOT: Final = "the log is not to be had: it did not happen"
 class _Item:
     """One record that is held. ``may_have``: some try of it had no answer.
 
-    ``is_overtaken``: a later one of its publisher, and its subject, is stored, and it was not; ``sent``: when
-    it was tried last.
+    ``is_overtaken``: a later one of its publisher, and its subject, is stored, and it was not; ``tries``: so
+    many, and ``sent``: when the last; ``again``: how many of these while an earlier one may be answered;
+    ``is_over``: it has its last outcome.
     """
 
     __slots__ = (
+        "again",
         "data",
         "done",
         "id",
+        "is_over",
         "is_overtaken",
         "may_have",
         "order",
@@ -61,6 +67,7 @@ class _Item:
         "sent",
         "since",
         "subject",
+        "tries",
         "ttl_s",
     )
 
@@ -84,8 +91,11 @@ class _Item:
         self.done = done
         self.publisher = publisher
         self.sent = since
+        self.tries = 0
+        self.again = 0
         self.may_have = False
         self.is_overtaken = False
+        self.is_over = False
 
     @property
     def size(self) -> int:
@@ -95,6 +105,11 @@ class _Item:
         """Whether the other is to be behind this one."""
         is_same = self.publisher == other.publisher and self.subject == other.subject
         return is_same and self.publisher != 0 and self.order < other.order
+
+
+def _too_long(item: _Item) -> float:
+    """When the try of one takes too long that is on its way."""
+    return item.sent + ANSWER_S * (1 << item.again)
 
 
 class Appender:
@@ -134,6 +149,7 @@ class Appender:
         self._is_careful = False
         self._is_held = False
         self._next_try: Deadline | None = None
+        self._next_look: Deadline | None = None
 
     def __len__(self) -> int:
         """Records that are held."""
@@ -189,30 +205,57 @@ class Appender:
             if self._is_stalled():
                 return
             item = self._waiting.popleft()
+            item.again = 0
             self._on_way[item.order] = item
             self._send(item)
+            self._plan_look()
 
     def _is_stalled(self) -> bool:
         """Whether the oldest on its way may be lost; it has an outcome soon, and all goes on from there."""
         oldest = next(iter(self._on_way.values()), None)
-        return oldest is not None and self._clock.seconds() - oldest.sent > STALLED_S
+        if oldest is None:
+            return False
+        return oldest.again > 0 or self._clock.seconds() - oldest.sent > STALLED_S
 
     def _send(self, item: _Item) -> None:
         item.sent = self._clock.seconds()
+        item.tries += 1
+        attempt = item.tries
         self._streams.append(
             self._stream,
             item.subject,
             item.data,
-            lambda outcome: self._came(item, outcome),
+            lambda outcome: self._came(item, attempt, outcome),
             id=item.id,
             ttl_s=item.ttl_s,
         )
 
-    def _came(self, item: _Item, outcome: Appended | Failure) -> None:
-        """One that was on its way has an outcome."""
-        del self._on_way[item.order]
+    def _plan_look(self) -> None:
+        """Look at the oldest when it takes too long."""
+        oldest = next(iter(self._on_way.values()), None)
+        if oldest is not None and self._next_look is None:
+            self._next_look = self._timers.at(_too_long(oldest), self._look)
+
+    def _look(self) -> None:
+        """The oldest may be lost: try it again, which its id makes harmless, unless it comes too late."""
+        self._next_look = None
+        oldest = next(iter(self._on_way.values()), None)
+        if oldest is not None and _too_long(oldest) <= self._clock.seconds():
+            if oldest.is_overtaken:
+                self._came(oldest, oldest.tries, Failure.UNKNOWN)
+            else:
+                oldest.again += 1
+                self._send(oldest)
+        self._plan_look()
+
+    def _came(self, item: _Item, attempt: int, outcome: Appended | Failure) -> None:
+        """A try of one has an outcome."""
+        is_awaited = attempt == item.tries and item.order in self._on_way
+        if item.is_over or not (is_awaited or isinstance(outcome, Appended)):
+            return
+        self._withdraw(item)
         if isinstance(outcome, Appended):
-            if not self._failed:
+            if is_awaited and not self._failed:
                 self._is_careful = False
             self._note_overtaken(item)
             self._end(item, outcome)
@@ -222,7 +265,15 @@ class Appender:
             self._failed.append(item)
         if self._failed and not self._on_way:
             self._be_careful()
+        self._plan_look()
         self._go_on()
+
+    def _withdraw(self, item: _Item) -> None:
+        """Take one from wherever it is."""
+        if self._on_way.pop(item.order, None) is None:
+            for held in (self._failed, self._waiting):
+                if item in held:
+                    held.remove(item)
 
     def _note_overtaken(self, stored: _Item) -> None:
         """One is stored: those that are to be before it, and are not, come too late."""
@@ -267,4 +318,5 @@ class Appender:
 
     def _end(self, item: _Item, outcome: Appended | Refused) -> None:
         self.bytes -= item.size
+        item.is_over = True
         item.done(outcome)

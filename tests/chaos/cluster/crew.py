@@ -12,6 +12,7 @@ from chaos.cluster.logged_book import Book
 from chaos.cluster.other_books import Call, Holding, Readiness, Window
 from chaos.cluster.plain_book import Hearing, Life
 from chaos.cluster.sessions import Gone, Session
+from chaos.cluster.told_book import Being, Watch
 
 __all__ = ["Crew", "Door"]
 
@@ -36,7 +37,9 @@ class Crew:
 
     ``acks``: node -> when the last acknowledged event was begun; ``accepted``: (node, begun, acknowledged) of
     those at nodes that are away; ``crossed``: (listener's node, publisher's) -> when the last plain event
-    that came was sent; ``runs``: id of a call -> how often its callee was asked.
+    that came was sent; ``runs``: id of a call -> how often its callee was asked. ``beings``, ``watches``:
+    see ``told_book``; ``slots``: who wrote where only one may; ``demands``, ``reasons``: what writers, and
+    watchers, were told; ``deaths``: process -> when it was killed; ``is_still``: nobody comes or goes now.
     """
 
     def __init__(self, doors: list[Door], random: Random, pasts: list[str], topics: list[str]) -> None:
@@ -50,7 +53,14 @@ class Crew:
         self.calls: list[Call] = []
         self.holdings: list[Holding] = []
         self.windows: list[Window] = []
-        self.dead: set[int] = set()
+        self.deaths: dict[int, float] = {}
+        self.beings: list[Being] = []
+        self.watches: list[Watch] = []
+        self.slots: list[Holding] = []
+        self.demands = 0
+        self.taken_over = 0
+        self.reasons: Counter[str] = Counter()
+        self.is_still = False
         self.acks: dict[str, float] = {}
         self.accepted: list[tuple[str, float, float]] = []
         self.crossed: dict[tuple[str, str], float] = {}
@@ -75,7 +85,7 @@ class Crew:
 
     def died(self, name: str) -> None:
         """A node's process was killed: what it had not sent is gone, and nobody can tell."""
-        self.dead.add(self.doors[name].process)
+        self.deaths[self.doors[name].process] = time.monotonic()
 
     def away(self, name: str) -> None:
         """A node stands still, or is cut off, from now on."""
@@ -129,6 +139,27 @@ class Crew:
             await asyncio.sleep(LOOK_S)
 
     # --- books
+
+    @property
+    def dead(self) -> set[int]:
+        """Processes of nodes that were killed."""
+        return set(self.deaths)
+
+    def came(self, kind: str, key: object, door: Door, *, is_sure: bool = True) -> Being:
+        """One more is there; not ``is_sure``: perhaps."""
+        being = Being(kind, key, door.name, door.process, time.monotonic(), is_dropped=not is_sure)
+        self.beings.append(being)
+        return being
+
+    def sure(self, being: Being) -> None:
+        """It is there, as its node has answered."""
+        being.came, being.is_dropped = time.monotonic(), False
+
+    def gone(self, being: Being | None) -> None:
+        """It is there no more, perhaps since its node was killed; None: it never was."""
+        if being is not None and being.went is None:
+            being.went = time.monotonic()
+            being.is_killed = being.process in self.deaths
 
     def life(self, name: str, number: int, door: Door, topic: str) -> Life:
         """A publisher's session on a plain topic."""

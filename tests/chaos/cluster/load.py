@@ -14,6 +14,7 @@ from typing import Any
 from fuzz.target import Finding
 
 from chaos.cluster.crew import Crew
+from chaos.cluster.folk import Owner, Watcher, folk_of
 from chaos.cluster.players import (
     Callee,
     Caller,
@@ -41,7 +42,8 @@ class Scale:
 
     At each node: ``publishers`` to channels with a history and ``listeners`` of these, and one listener and
     one publisher of each of ``topics`` plain ones; ``rate``, ``plain_rate``: events of a publisher a second;
-    ``calls``: from each node to each, a second; ``pasts``: channels with a history, every other one durable.
+    ``calls``: from each node to each, a second; ``pasts``: channels with a history, every other one durable;
+    ``has_folk``: whether those of ``folk`` play, too.
     """
 
     pasts: int = 4
@@ -51,6 +53,7 @@ class Scale:
     topics: int = 2
     plain_rate: float = 10.0
     calls: float = 4.0
+    has_folk: bool = True
 
     def __str__(self) -> str:
         logged = 3 * self.publishers * self.rate
@@ -73,6 +76,7 @@ class Load:
         self.listeners: list[Listener] = []
         self.plain: list[PlainListener] = []
         self.publishers: list[Publisher] = []
+        self.folk: list[Mover] = []
         self.cold = 0
         self.converge_s = CONVERGE_S
 
@@ -118,19 +122,31 @@ class Load:
 
     async def _begin(self) -> None:
         """Listeners first: what is published comes to all of them."""
+        self._tasks.append(self._loop.create_task(self.crew.watch()))
+        pasts, nodes = list(self.crew.books), list(self.crew.doors)
+        await self._begin_listening(pasts, nodes)
+        self._begin_publishing(pasts, nodes)
+        await self._until(lambda: all(one.reader.heard for one in self.listeners), "hearing anything")
+
+    async def _begin_listening(self, pasts: list[str], nodes: list[str]) -> None:
         crew, scale = self.crew, self.scale
-        self._tasks.append(self._loop.create_task(crew.watch()))
-        pasts, nodes = list(crew.books), list(crew.doors)
         for node in nodes:
             for at in range(scale.listeners):
                 topic = pasts[at % len(pasts)]
                 self.listeners.append(Listener(crew, f"l-{node}{at}", node, topic))
             self.plain += [PlainListener(crew, f"p-{node}{topic}", node, topic) for topic in crew.topics]
-        for player in (*self.listeners, *self.plain):
+            self.folk += folk_of(crew, node) if scale.has_folk else []
+        watchers = [one for one in self.folk if isinstance(one, Watcher)]
+        waiting = (*self.listeners, *self.plain, *watchers)
+        for player in waiting:
             self._play(player)
-        await self._until(
-            lambda: all(one.is_listening for one in (*self.listeners, *self.plain)), "listening"
-        )
+        await self._until(lambda: all(one.is_listening for one in waiting), "listening")
+        for other in self.folk:
+            if other not in watchers:
+                self._play(other)
+
+    def _begin_publishing(self, pasts: list[str], nodes: list[str]) -> None:
+        crew, scale = self.crew, self.scale
         for at, node in enumerate(nodes):
             for number in range(scale.publishers):
                 topic = pasts[(at * scale.publishers + number) % len(pasts)]
@@ -149,7 +165,6 @@ class Load:
             self._play(Caller(crew, f"caller {node}", node, scale.calls))
         for player in self.publishers:
             self._play(player)
-        await self._until(lambda: all(one.reader.heard for one in self.listeners), "hearing anything")
 
     async def _until(self, is_so: Callable[[], bool], what: str, seconds: float = BEGIN_S) -> None:
         end = time.monotonic() + seconds
@@ -210,9 +225,9 @@ class Load:
         self._loop.call_soon_threadsafe(self._spread)
 
     def _spread(self) -> None:
-        for one in (*self.listeners, *self.publishers):
+        for one in (*self.listeners, *self.publishers, *self.folk):
             if one.node != one.home and not one.stays:
-                if isinstance(one, Listener):
+                if isinstance(one, Listener | Owner):
                     one.go_home()
                 one.is_called_home = True
 

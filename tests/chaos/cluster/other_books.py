@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 SUPERSEDED = "superseded"
 """How the server closes the session of who was taken for dead, when somebody else has what it had."""
 
-__all__ = ["Call", "Holding", "Window", "late_calls", "outcomes", "overlaps"]
+__all__ = ["Call", "Holding", "Window", "idle", "late_calls", "outcomes", "overlaps"]
 
 
 @dataclass(eq=False)
 class Call:
-    """One call, from a node to the callee of one; ``ended``: None: it never was; ``outcome``: URI, or ok."""
+    """One call, from a node to the callee of one.
+
+    ``ended``: None: it never was; ``outcome``: URI, or ok; ``text``: what an error says besides; ``id``: what
+    its callee is asked.
+    """
 
     caller: str
     callee: str
     began: float
     ended: float | None = None
     outcome: str = ""
+    text: str = ""
+    id: str = ""
+
+    def __str__(self) -> str:
+        moment = time.strftime("%T", time.localtime(time.time() - time.monotonic() + self.began))
+        took = "never ended" if self.ended is None else f"took {self.ended - self.began:.1f} s"
+        return f"{self.caller} to {self.callee} at {moment} {took}: {self.outcome} {self.text}"
 
 
 @dataclass(eq=False)
 class Holding:
-    """One session's registration: from REGISTERED until it asked to unregister, or its session ended."""
+    """One session's registration, or slot: from its answer until it asked to end it, or its session ended.
+
+    ``process``: its node's.
+    """
 
     node: str
     began: float
     ended: float | None = None
     why: str = ""
+    process: int = 0
 
 
 @dataclass(eq=False)
@@ -85,6 +101,16 @@ def overlaps(holdings: list[Holding], windows: list[Window], dead_after_s: float
                 one = f"{first.node} from {first.began:.2f} to {ended} {first.why}"
                 found.append(f"{one}, and {second.node} from {second.began:.2f}")
     return found
+
+
+def idle(holdings: list[Holding]) -> float:
+    """The longest time for which nobody had it, though all try."""
+    longest, until = 0.0, None
+    for one in sorted(holdings, key=lambda holding: holding.began):
+        if until is not None:
+            longest = max(longest, one.began - until)
+        until = max(until or 0.0, one.ended or one.began)
+    return longest
 
 
 def _is_excused(

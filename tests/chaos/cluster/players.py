@@ -23,8 +23,11 @@ from chaos.cluster.sessions import (
     Refusal,
     Session,
 )
+from chaos.cluster.told_book import SESSION
 
-__all__ = ["Callee", "Caller", "Holder", "Listener", "PlainListener", "PlainPublisher", "Publisher"]
+__all__ = [
+    "Callee", "Caller", "Holder", "Listener", "Mover", "PlainListener", "PlainPublisher", "Publisher",
+]  # fmt: skip
 
 OUTSTANDING = 600
 """Publishes of one session that may wait for an answer: 15 s of the fastest."""
@@ -54,6 +57,7 @@ class Mover:
             self.crew.moves += self.life > 0
             self.node = door.name
             self.is_called_home = False
+            being = self.crew.came(SESSION, session.id, door)
             try:
                 await self.live(door, session)
             except Gone:
@@ -62,6 +66,7 @@ class Mover:
                 self.crew.refusals[f"{type(self).__name__} {refusal.uri}"] += 1
                 await asyncio.sleep(PAUSE_S)
             finally:
+                self.crew.gone(being)
                 self.over(session)
                 session.close()
                 if session.extra:
@@ -281,13 +286,13 @@ class Caller(Mover):
     async def _call(self, session: Session, callee: str) -> None:
         self.count += 1
         id = f"{self.name} {self.count}"
-        call = Call(self.home, callee, time.monotonic())
+        call = Call(self.home, callee, time.monotonic(), id=id)
         self.crew.calls.append(call)
         try:
             answer = await session.answer(CALL, {}, f"who.{callee}", [id])
             call.outcome = "ok" if answer[3] == [id] else "another's result"
         except Refusal as refusal:
-            call.outcome = refusal.uri
+            call.outcome, call.text = refusal.uri, refusal.text
         except Gone:
             call.outcome = "its node died"
         call.ended = time.monotonic()

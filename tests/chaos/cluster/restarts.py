@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.nats.servers import Server
 
+from chaos.cluster.herding import Herding
 from chaos.cluster.load import Load, Scale
 from chaos.cluster.logged_book import Place
 from chaos.cluster.scenarios import crew_of, has_nats, played, start
@@ -23,13 +24,17 @@ from chaos.scene import Scene, must, patient
 __all__ = ["in_memory", "rolling", "wiped"]
 
 DRAIN_S = 4.0
-ROLLING = Scale(pasts=20, publishers=7, listeners=100, rate=10.0, topics=1, plain_rate=10.0, calls=2.0)
+ROLLING = Scale(publishers=1, listeners=2, rate=5.0, topics=1, plain_rate=5.0, calls=1.0)
+"""Beside the herd, which is what there is much of."""
+
 REFUSED_S = 30.0
 
 
-def rolling(scene: Scene, scale: Scale | None = None) -> str:
+def rolling(scene: Scene, scale: Scale | None = None, herd: Herding | None = None) -> str:
     """Each node is drained, stopped and started, and each server restarted, one after the other."""
-    with played(scene, scale or ROLLING, f"[operations]\ndrain_s = {DRAIN_S:g}\n") as play:
+    more = f"[operations]\ndrain_s = {DRAIN_S:g}\n"
+    with played(scene, scale or ROLLING, more) as play, herd or Herding() as beside:
+        beside.begin(play.town, scene.random.randrange(10**6))
         for _ in scene.rounds(most=3):
             for node in play.town.nodes.values():
                 node.stop()
@@ -44,6 +49,7 @@ def rolling(scene: Scene, scale: Scale | None = None) -> str:
         play.times //= 2 * len(play.town.nodes)
         ends = Counter(" ".join(why.split()[:2]) for why in play.crew.ends.elements())
         play.notes.append(f"sessions ended: {dict(ends)}")
+        beside.judge(play)
         return play.end("a rolling restart of all nodes and servers")
 
 
@@ -91,7 +97,7 @@ def in_memory(scene: Scene, scale: Scale | None = None) -> str:
     has_nats()
     with town(scene.folder, prepare=False) as there:
         there.servers.start()
-        scale = scale or Scale(listeners=0, publishers=0, calls=1.0)
+        scale = scale or Scale(listeners=0, publishers=0, calls=1.0, has_folk=False)
         made = [_offer(there.servers.all[0], kind) for kind in ("history", "durable")]
         for node in there.nodes.values():
             node.start()

@@ -47,15 +47,16 @@ class Refusal(Exception):
 class Session(asyncio.Protocol):
     """Joined by ``Session.open``.
 
-    ``id``: of the session; ``why``: what ended it; ``extra``: answers that nobody waits for: to a request
-    that has been answered before. ``on_event``, ``on_asked``: take EVENT, and INVOCATION or INTERRUPT;
-    ``on_end``: called once. ``everybody``: all sessions of this process that are not forgotten.
+    ``id``, ``authid``: of the session; ``why``: what ended it; ``extra``: answers that nobody waits for: to a
+    request that has been answered before. ``on_event``, ``on_asked``: take EVENT, and INVOCATION or
+    INTERRUPT; ``on_end``: called once. ``everybody``: all sessions of this process that are not forgotten.
     """
 
     everybody: WeakSet[Session] = WeakSet()
 
     def __init__(self) -> None:
         self.id = 0
+        self.authid = ""
         self.why = ""
         self.extra = 0
         self.on_event: Callable[[Any], None] = _ignore
@@ -87,7 +88,7 @@ class Session(asyncio.Protocol):
         if welcome[0] != WELCOME:
             session.close()
             raise Gone(f"not welcome: {welcome}")
-        session.id = welcome[1]
+        session.id, session.authid = welcome[1], welcome[2]["authid"]
         cls.everybody.add(session)
         return session
 

@@ -48,6 +48,18 @@ history = {{ size = 20000 }}
 history = {{ size = 20000 }}
 durable = true
 
+[realms.radio.channels."booth.a"]
+presence = true
+
+[realms.radio.channels."booth.b"]
+presence = true
+
+[realms.radio.channels."booth.c"]
+presence = true
+
+[realms.radio.channels."solo"]
+single_writer = true
+
 [limits]
 max_connections_per_address = 20000
 max_history_bytes = 268435456

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,11 +11,14 @@ from fuzz.target import Finding
 
 from chaos.cluster.crew import Crew
 from chaos.cluster.load import Load
-from chaos.cluster.other_books import late_calls, outcomes, overlaps
+from chaos.cluster.other_books import idle, late_calls, outcomes, overlaps
 from chaos.cluster.plain_book import Sums, judge
+from chaos.cluster.settling import settled
+from chaos.cluster.told_book import CHANNEL, KINDS, PERSON, SESSION, WILL, Rules, Tally
+from chaos.cluster.told_book import judge as judge_told
 from chaos.cluster.town import DEAD_AFTER_S, Town
 
-__all__ = ["Play"]
+__all__ = ["SLACK_S", "Play"]
 
 CONVERGE_S = 10.0
 """After which all works again; the books of the load wait longer, to say how long it took."""
@@ -23,6 +27,17 @@ SLACK_S = 1.5
 """For a client that shares two cores with all it measures."""
 
 GIVE_UP_S = 10.0
+LIMITS = {
+    SESSION: DEAD_AFTER_S + 1 + SLACK_S,
+    PERSON: DEAD_AFTER_S + 2 + SLACK_S,
+    CHANNEL: DEAD_AFTER_S + 4 + SLACK_S,
+    WILL: DEAD_AFTER_S + 2 + SLACK_S,
+}
+"""Seconds behind the death of its node until everybody is told; some 2 s: 4 at most, as nodes take turns."""
+
+LEFT = "the callee left before it answered"
+"""Why a call may be canceled that its caller has not: as the standard has it."""
+
 EXPECTED = {
     "ok", "wamp.error.network_failure", "wamp.error.no_such_procedure", "radiod.error.unavailable",
     "wamp.error.canceled", "its node died",
@@ -37,7 +52,8 @@ class Play:
     ``silence_s``: how long all logs may be silent; ``is_new_epoch``: the past was destroyed: what was
     acknowledged may be gone, if listeners are told; ``is_refused``: publishes to logs may be;
     ``minority``: whether what was acknowledged by nodes that were away counts as a fault; ``call_s``: how
-    long a call may take whose callee's node is gone.
+    long a call may take whose callee's node is gone; ``is_lossy``: whether nodes that live may lose plain
+    events; ``slot_s``: how long nobody may have the slot that all try to have.
     """
 
     town: Town
@@ -48,8 +64,11 @@ class Play:
     minority: bool = False
     call_s: float = DEAD_AFTER_S + 1
     converge_s: float = CONVERGE_S
+    is_lossy: bool = True
+    slot_s: float = 60.0
     times: int = 0
     converged: list[float] = field(default_factory=list)
+    known: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -61,7 +80,12 @@ class Play:
     def heal(self, what: Callable[[], object]) -> None:
         """Do what ends a trouble, and wait until all works together again."""
         what()
-        self.converged.append(self.load.converged(time.monotonic()))
+        since = time.monotonic()
+        self.converged.append(self.load.converged(since))
+        if self.load.folk:
+            took, wrong = settled(self.load, since)
+            self.known.append(took)
+            self.must(not wrong, f"not everybody knows who is there: {wrong[:3]}")
         self.times += 1
 
     def must(self, is_so: object, text: str) -> None:
@@ -77,10 +101,11 @@ class Play:
         self._judge_logged()
         self._judge_plain(sums)
         self._judge_others()
+        tally = self._judge_told()
         self.must(not self.crew.troubles, f"troubles: {self.crew.troubles[:3]}")
         worst = max(self.converged, default=0.0)
         self.must(worst <= self.converge_s, f"it took {worst:.1f} s until all worked again")
-        text = self._figures(f"{self.times} x {what}, beside {self.load.scale}", sums)
+        text = self._figures(f"{self.times} x {what}, beside {self.load.scale}", sums, tally)
         if self.faults:
             raise Finding("; ".join(self.faults) + "\n    " + text)
         return text
@@ -122,11 +147,10 @@ class Play:
         odd = set(outcomes(crew.calls)) - EXPECTED
         self.must(not odd, f"calls ended with {odd}")
         late = late_calls(crew.calls, crew.windows, self.call_s + SLACK_S, GIVE_UP_S)
-        told = [
-            f"{one.caller} to {one.callee}: {(one.ended or 0) - one.began:.1f} s, {one.outcome}"
-            for one in late
-        ]
+        told = [f"{one}, asked {crew.runs[one.id]} times" for one in late]
         self.must(not late, f"{len(late)} calls took too long: {told[:3]}")
+        others = [one for one in crew.calls if one.outcome == "wamp.error.canceled" and one.text != LEFT]
+        self.must(not others, f"calls were canceled: {others[:3]}")
         twice = [id for id, count in crew.runs.items() if count > 1]
         self.must(not twice, f"run twice: {twice[:3]}")
         both = overlaps(crew.holdings, crew.windows, DEAD_AFTER_S, GIVE_UP_S)
@@ -135,9 +159,24 @@ class Play:
         if self.is_new_epoch:
             self.notes.append(f"held by two until all had claimed again: {len(both)} times")
 
+    def _judge_told(self) -> Tally:
+        crew = self.crew
+        rules = Rules(crew.windows, LIMITS, time.monotonic(), crew.deaths, self.is_lossy)
+        tally = judge_told(crew.watches, crew.beings, rules)
+        self.must(not tally.wrong, f"{len(tally.wrong)} told wrongly: {tally.wrong[:3]}")
+        self.must(
+            tally.missing <= tally.lost, f"{tally.missing} testaments missing, {tally.lost} told as lost"
+        )
+        both = overlaps(crew.slots, crew.windows, DEAD_AFTER_S, GIVE_UP_S)
+        self.must(self.is_new_epoch or not both, f"two wrote where one may: {both[:3]}")
+        self.must(idle(crew.slots) <= self.slot_s, f"nobody had the slot for {idle(crew.slots):.1f} s")
+        worst = max(self.known, default=0.0)
+        self.must(worst <= CONVERGE_S, f"it took {worst:.1f} s until everybody knew who is there")
+        return tally
+
     # --- telling
 
-    def _figures(self, what: str, sums: Sums) -> str:
+    def _figures(self, what: str, sums: Sums, tally: Tally) -> str:
         crew = self.crew
         failed = [one.ended - one.began for one in crew.calls if one.ended and one.outcome != "ok"]
         lines = [
@@ -148,9 +187,27 @@ class Play:
             f"calls: {dict(outcomes(crew.calls))}, errors after {max(failed, default=0.0):.1f} s at most;"
             f" {len(crew.holdings)} held in turn; {crew.moves} moves;"
             f" all works again after {max(self.converged, default=0.0):.1f} s at most",
+            *(self._told(tally) if self.load.folk else ()),
             *self.notes,
         ]
         return "\n    ".join(lines)
+
+    def _told(self, tally: Tally) -> list[str]:
+        crew = self.crew
+        counts = Counter(being.kind for being in crew.beings)
+        kinds = [
+            f"{tally.told[kind]} of {counts[kind]} {kind}s, {tally.dead[kind]} for deaths, after"
+            f" {tally.slowest.get(kind, 0.0):.1f} s at most"
+            for kind in KINDS
+        ]
+        return [
+            f"told by {len(crew.watches)} watchers: {'; '.join(kinds)}; {len(tally.wrong)} wrong,"
+            f" {tally.missing} testaments missing, {tally.lost} told as lost;"
+            f" channels ended: {dict(crew.reasons)}, {crew.taken_over} taken over",
+            f"{len(crew.slots)} wrote in turn where one may, nobody for {idle(crew.slots):.1f} s at most;"
+            f" {crew.demands} times told of demand; who is there is known everywhere after"
+            f" {max(self.known, default=0.0):.1f} s at most",
+        ]
 
     def _logged(self) -> str:
         crew, books = self.crew, list(self.crew.books.values())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.cluster.engine import FakeEngine
 
 from radiod.core.cluster.appender import (
+    ANSWER_S,
     HAS_NOT,
     ITEM_BYTES,
     MAY_HAVE,
@@ -197,11 +198,55 @@ class TestOvertaking:
         world.append()
         world.clock.advance(STALLED_S + 0.01)
         world.append(count=2)
-        world.clock.advance(4)
+        world.clock.advance(ANSWER_S - STALLED_S - 0.02)
         assert world.stored() == []
-        world.clock.advance(2)
+        world.clock.advance(1)
         assert world.stored() == ["n1-1", "n1-2", "n1-3"]
         world.check()
+
+    def test_one_that_was_overtaken_is_not_tried_again(self):
+        world = World()
+        self.lost(world, (Failure.UNKNOWN, 5))
+        world.append(count=2)
+        world.clock.advance(ANSWER_S + 0.1)
+        assert world.stored() == ["n1-2"]
+        assert world.outcomes["n1-1"].text == MAY_HAVE
+        world.check()
+
+    def test_an_answer_that_comes_late_counts(self):
+        world = World()
+        # It is tried again; the second try has no answer either, and the first one's comes at last.
+        self.lost(world, (Appended(7), 2.5), (Failure.UNKNOWN, 9), (Failure.UNKNOWN, 9))
+        world.append()
+        world.clock.advance(STALLED_S + 0.01)
+        world.append()
+        world.clock.advance(2.4)
+        assert world.outcomes == {}
+        world.clock.advance(0.2)
+        assert world.outcomes["n1-1"] == Appended(7)
+        world.clock.advance(9)
+        assert world.stored() == ["n1-2"]
+        assert not world.appenders["n1"].is_held_up
+
+    def test_an_answer_that_comes_while_it_waits_for_its_next_try_counts(self):
+        world = World()
+        self.lost(world, (Appended(7), ANSWER_S + PAUSE_S / 2), (Failure.REFUSED, 0.001))
+        world.append()
+        world.clock.advance(ANSWER_S + PAUSE_S)
+        assert world.outcomes["n1-1"] == Appended(7)
+        world.clock.advance(1)
+        assert (world.stored(), len(world.appenders["n1"])) == ([], 0)
+
+    def test_an_answer_that_comes_while_others_have_none_counts(self):
+        world = World()
+        late = ANSWER_S + 0.5
+        self.lost(world, (Appended(7), late), (Appended(8), late + 0.5), (Failure.REFUSED, 0.001))
+        world.append()
+        world.clock.advance(0.01)
+        world.append(subject="s.b")
+        world.clock.advance(late + 1)
+        assert [outcome.seq for outcome in world.outcomes.values()] == [7, 8]
+        assert len(world.appenders["n1"]) == 0
 
 
 def test_the_oldest_is_tried_alone():
