@@ -1,14 +1,23 @@
 """Several nodes in chaos: what is lost, repeated, out of order or told otherwise is really found."""
 
+import os
+from random import Random
+
 import pytest
 from chaos import runs
 from chaos.cluster import herd, scenarios, told_book
+from chaos.cluster.comers import Comers
+from chaos.cluster.crew import Crew
 from chaos.cluster.load import Scale
 from chaos.cluster.logged_book import Book, Event, Place, Reader
+from chaos.cluster.masses import Watcher
+from chaos.cluster.memory import Memory, rise
 from chaos.cluster.other_books import Call, Holding, Readiness, Window, idle, late_calls, outcomes, overlaps
 from chaos.cluster.plain_book import Hearing, Life, judge
 from chaos.cluster.told_book import CAME, CHANNEL, SESSION, WENT, WILL, Being, Rules, Watch
 from chaos.scene import Scene
+from support.config import configuration
+from support.running import radiod
 
 SMALL = Scale(pasts=2, publishers=2, listeners=2, topics=1, calls=2.0)
 
@@ -308,3 +317,58 @@ def test_readiness_knows_when_a_node_first_said_so():
         3.5,
         None,
     )
+
+
+class TestMemory:
+    def test_a_line_that_rises_in_the_second_half_is_found(self):
+        steady = [(float(at), 100.0 + at % 2) for at in range(40)]
+        assert abs(rise(steady)) < 1
+        assert rise([(at, mib + max(0.0, at - 20)) for at, mib in steady]) == pytest.approx(19, abs=1)
+
+    def test_what_was_gathered_in_the_first_half_is_none(self):
+        assert rise([(float(at), min(at, 20.0)) for at in range(41)]) == pytest.approx(0)
+        assert rise([]) == rise([(0.0, 1.0)]) == 0.0
+
+    def test_a_process_is_looked_at(self):
+        with Memory(lambda: {"me": os.getpid(), "nobody": 0}) as memory:
+            pass
+        assert memory.most("me") > 1
+        assert memory.most("nobody") == 0
+
+
+class TestWatcher:
+    def watcher(self):
+        return Watcher(Crew([], Random(1), [], []), "w", "a")
+
+    def hear(self, watcher, *args, **details):
+        watcher._hear([36, 1, 2, details, list(args)])
+
+    def test_who_comes_twice_is_counted(self):
+        watcher = self.watcher()
+        for session in (1, 2, 1):
+            self.hear(watcher, {"session": session, "authmethod": "anonymous"})
+        assert (watcher.odd, watcher.here, watcher.heard["joins"]) == (1, {1, 2}, 3)
+
+    def test_who_leaves_may_come_again(self):
+        watcher = self.watcher()
+        self.hear(watcher, {"session": 1, "authmethod": "anonymous"})
+        self.hear(watcher, 1, "somebody", "anybody", _lost=2)
+        self.hear(watcher, {"session": 1, "authmethod": "anonymous"})
+        self.hear(watcher, 1, {"uri": "x"})
+        assert (watcher.odd, watcher.here, watcher.lost) == (0, {1}, 2)
+        assert watcher.heard == {"joins": 2, "leaves": 1, "others": 1}
+
+
+@pytest.mark.e2e
+def test_comers_come_and_go(tmp_path):
+    with radiod(tmp_path, configuration()) as server:
+        comers = Comers(300.0, 0.01, [("127.0.0.1", server.port)])
+        told = []
+        comers.run(lambda: comers.counts["joined"] >= 100, lambda counts: told.append(dict(counts)))
+    counts = told[-1]
+    assert counts["joined"] >= 100
+    # Who was on the way in when it was over has joined, too.
+    assert counts["left"] + counts["went"] == counts["joined"]
+    assert counts["deeds"] >= 5
+    assert not [name for name in counts if name.startswith(("aborted", "hung", "not let", "refused wamp"))]
+    assert comers.present == 0

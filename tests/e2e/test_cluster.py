@@ -92,6 +92,18 @@ def test_an_operator_sees_the_nodes(three):
     assert scrape(three[0].server).value("radiod_cluster_nodes") == 3
 
 
+def test_an_operator_sees_whether_all_nodes_know_the_same(three):
+    with contextlib.closing(RawClient(three[0].server.port)) as watcher:
+        assert watcher.ask([32, None, {}, "wamp.session.on_join"])[0] == 33
+        told = radioctl(three[1], "cluster", "--check", "--json")
+        checked = json.loads(told.stdout)
+        assert (told.returncode, checked["is_same"], checked["unanswered"]) == (0, True, [])
+        rows = {(one["node"], one["what"], one["of"]): one for one in checked["mirrors"]}
+        assert {("a", "sessions", "b"), ("c", "callees", "a"), ("b", "claims", "NATS")} <= set(rows)
+        shown = radioctl(three[2], "cluster", "--check").stdout
+        assert re.search(r"^a +radio sessions +b +\d+ +\d+ +same$", shown, re.MULTILINE)
+
+
 def test_a_server_that_is_alone_says_so(tmp_path):
     with radiod(tmp_path, CONFIG) as server:
         told = radioctl(Node("alone", server), "cluster")

@@ -68,10 +68,11 @@ class _Mirror:
 
     ``holders``: how many want it; ``entries``: node -> what it has; ``unseen``: node -> what it had, and has
     not told again while it tells all; ``silent``: nodes of which not all has come yet; ``known``: those that
-    were there before, so that what they have is no news yet; ``waiting``: what is kept when nobody is silent.
+    were there before, so that what they have is no news yet; ``waiting``: what is kept when nobody is silent;
+    ``going``: key -> what is to be told of entries whose nodes are gone.
     """
 
-    __slots__ = ("entries", "holders", "is_overdue", "known", "silent", "unseen", "user", "waiting")
+    __slots__ = ("entries", "going", "holders", "is_overdue", "known", "silent", "unseen", "user", "waiting")
 
     def __init__(self, user: MirrorUser, nodes: set[int], *, is_news: bool) -> None:
         self.user = user
@@ -82,6 +83,13 @@ class _Mirror:
         self.known: set[int] = set() if is_news else set(nodes)
         self.is_overdue = False
         self.waiting: list[Promise[None]] = []
+        self.going: dict[Key, list[Change]] = {}
+
+    def tell(self, change: Change) -> None:
+        """Tell of a change; behind what is to be told of this key, which may come back by another way."""
+        for before in self.going.pop(change.key, ()):
+            self.user.changed(before)
+        self.user.changed(change)
 
     def keep(self) -> None:
         """Keep what waits, if nobody is waited for."""
@@ -226,14 +234,14 @@ class TableMirrors:
                 return
             self._count += 1
         entries[key] = value
-        found.user.changed(Change(table, node, key, before, value, node not in found.known))
+        found.tell(Change(table, node, key, before, value, node not in found.known))
 
     def _drop(self, found: _Mirror, table: str, node: int, key: Key, *, is_quiet: bool = False) -> None:
         before = found.entries.get(node, {}).pop(key, None)
         if before is not None:
             self._count -= 1
             is_news = not is_quiet and node not in found.known
-            found.user.changed(Change(table, node, key, before, None, is_news))
+            found.tell(Change(table, node, key, before, None, is_news))
 
     def _end(self, found: _Mirror, table: str, node: int) -> None:
         unseen = found.unseen.pop(node, None)
@@ -264,23 +272,29 @@ class TableMirrors:
 
     def left(self, node: int) -> None:
         """A node is gone, with all it had."""
-        gone: list[tuple[str, _Mirror, dict[Key, Any], bool]] = []
+        gone: list[tuple[str, _Mirror]] = []
         for table, found in list(self._mirrors.items()):
             entries = found.entries.pop(node, {})
             self._count -= len(entries)
-            gone.append((table, found, entries, node not in found.known))
+            is_news = node not in found.known
+            for key, value in entries.items():
+                found.going.setdefault(key, []).append(Change(table, node, key, value, None, is_news))
+            gone.append((table, found))
             found.unseen.pop(node, None)
             found.known.discard(node)
             found.silent.discard(node)
             found.keep()
         gone.sort(key=lambda one: one[0] == self.last)
-        self._slices.run(_tell_of(node, gone))
+        self._slices.run(_tell_of([found for _, found in gone]))
 
 
-def _tell_of(node: int, gone: list[tuple[str, _Mirror, dict[Key, Any], bool]]) -> Generator[None, None, None]:
-    """Tell of all that is gone with a node."""
-    for table, found, entries, is_news in gone:
-        for count, (key, value) in enumerate(entries.items(), 1):
-            found.user.changed(Change(table, node, key, value, None, is_news))
+def _tell_of(gone: list[_Mirror]) -> Generator[None, None, None]:
+    """Tell of all that is gone with a node, but for what has been told by then."""
+    count = 0
+    for found in gone:
+        while found.going:
+            for change in found.going.pop(next(iter(found.going))):
+                found.user.changed(change)
+            count += 1
             if count % GONE_IN_A_STEP == 0:
                 yield

@@ -1,10 +1,10 @@
-"""Sessions that come and go, by the million, in a process of their own: as little Python for each as can be.
+"""Sessions that come and go, by the million, in a process of their own, with little Python for each.
 
-``python -m chaos.cluster.comers RATE STAY_S HOST:PORT …``: so many join each second, at the nodes in turn, over
-RawSocket; each stays for up to twice that time. Most do nothing; some do one of ``DEEDS``. They say goodbye, and
-join again as somebody else on the same connection, ``TURNS`` times; then one in two hangs up. Every second it
-writes what it has done as one line of JSON; when its standard input ends it lets nobody in any more, waits until
-all have left, and writes the last line.
+``python -m chaos.cluster.comers RATE STAY_S HOST:PORT …``: so many join each second, at the nodes in turn,
+over RawSocket; each stays for up to twice that time. Most do nothing; some do one of ``DEEDS``. They say
+goodbye, and join again as somebody else on the same connection, ``TURNS`` times; then one in two hangs up.
+Every second it writes what it has done as one line of JSON; when its standard input ends it lets nobody in
+any more, waits until all have left, and writes the last line.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TURNS = 20
 """Sessions of one connection, one after the other."""
 
 CATCH_UP = 1.5
-MOST_WAITING = 60
+MOST_WAITING = 30
 """Who waits for a WELCOME: where nodes are slower than they come, they come later."""
 
 LATER_S = 0.2
@@ -71,7 +71,7 @@ DEEDS: tuple[Callable[[int], bytes], ...] = (
     lambda number: frame(48, 1, {}, "wamp.session.add_testament", [f"gone.{number % 10}", [number], {}]),
     lambda number: frame(32, 1, {}, f"passing.{number}"),
 )
-"""Listen where presence is told, register, create a channel, retain an event, leave a testament, subscribe."""
+"""Be present, register, create a channel, retain an event, leave a testament, subscribe."""
 
 
 class Comer:

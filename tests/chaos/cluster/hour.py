@@ -33,6 +33,9 @@ from chaos.scene import Scene, Skipped, must, patient
 __all__ = ["hour"]
 
 HOUR_S = 3600.0
+WHOLE_RUN_S = 1800.0
+"""From which on all topics are there; fewer in less."""
+
 TOPICS = 100_000
 JOINS = 1_000_000
 RATE = JOINS / HOUR_S * 1.04
@@ -45,12 +48,12 @@ SESSIONS = 4
 PEOPLE = 3
 """Of each node, who are at all the crowds' places."""
 
-SCALE = Scale(pasts=4, publishers=1, listeners=2, rate=4.0, topics=2, plain_rate=4.0, calls=1.0)
+SCALE = Scale(pasts=2, publishers=1, listeners=2, rate=4.0, topics=2, plain_rate=4.0, calls=1.0)
 MORE = "[operations]\ndrain_s = 4\n"
 SILENCE_S, CONVERGE_S = 300.0, 150.0
 WHOLE_S, CENSUS_S = 900.0, 120.0
 PAUSE_S = 2.0, 18.0
-LEFT_S = 90.0
+LEFT_S = 240.0
 
 NODE_MIB, SERVER_MIB = 600.0, 600.0
 """The most that one may ever have."""
@@ -94,9 +97,9 @@ class _Hour:
         self._town = play.town
         self._faults = Faults(play, scene.random, cables)
         crew, nodes = play.crew, list(self._town.nodes)
-        count = max(600, round(TOPICS * min(1.0, scene.seconds / HOUR_S)))
+        count = max(600, round(TOPICS * min(1.0, scene.seconds / WHOLE_RUN_S)))
         self._topics = {
-            node: [f"many.{at}" for at in range(count) if at % 3 == nodes.index(node)] for node in nodes
+            node: [f"many.{topic}" for topic in range(at, count, len(nodes))] for at, node in enumerate(nodes)
         }
         self._watchers = [Watcher(crew, f"watcher {node}", node) for node in nodes]
         self._people = [
@@ -129,7 +132,7 @@ class _Hour:
         try:
             with Memory(self._pids) as memory:
                 self._trouble()
-                coming.end()
+                coming.end(120)
                 self._whole(WHOLE_S)
                 self._quiet(memory)
         finally:
@@ -183,7 +186,8 @@ class _Hour:
             missing = [one.name for one in self._many if not one.is_whole]
             crew = self._play.crew
             raise Finding(
-                f"after {seconds:g} s not all have their topics: {missing}; {dict(crew.refusals)} {dict(crew.ends)}"
+                f"after {seconds:g} s not all have their topics: {missing};"
+                f" {dict(crew.refusals)} {dict(crew.ends)}"
             ) from None
         return time.monotonic() - began
 

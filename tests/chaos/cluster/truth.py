@@ -1,4 +1,4 @@
-"""What is so, as those know it who play: who is there, who listens to what, and what is left of who has gone."""
+"""What is so, as those know it who play: who is there, who listens to what, what is left of who has gone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chaos.cluster.sessions import CALL, SUBSCRIBE, Gone, Refusal, Session
 
 __all__ = ["Truth"]
 
-SAMPLE = 60
+SAMPLE = 25
 """Topics of each node that each node is asked for."""
 
 RETAINED_S = 5.0
-WAIT_S = 60.0
+WAIT_S = 300.0
 
 
 class Truth:

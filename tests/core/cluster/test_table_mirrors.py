@@ -225,3 +225,32 @@ def test_the_entries_of_all_are_bounded(mirrors, monkeypatch):
     assert (len(mirrors.mirrors), mirrors.mirrors.overflowed) == (2, 1)
     mirrors.take(Drop(T, "z"), Drop(T, "x"), Put(T, "z", 1))
     assert mirrors.news() == [(2, "x", None), (2, "z", 1)]
+
+
+def test_who_comes_back_before_all_is_told_is_told_of_in_order(mirrors):
+    mirrors.hold()
+    keys = list(range(5 * GONE_IN_A_STEP))
+    mirrors.whole(*((key, "old") for key in keys))
+    mirrors.whole(node=3)
+    # Only a step of it is done at once, and the node comes back meanwhile: as the same one, or as another.
+    mirrors.mirrors._slices = steps = Steps()
+    mirrors.mirrors.left(2)
+    steps.go()
+    mirrors.mirrors.joined(2)
+    mirrors.whole(*((key, "new") for key in keys))
+    while steps.go():
+        pass
+    told = {}
+    for _, key, value in mirrors.news():
+        told.setdefault(key, []).append(value)
+    assert told == {key: [None, "new"] for key in keys}
+
+
+class Steps:
+    """Does one step when it is told to."""
+
+    def run(self, work):
+        self.work = work
+
+    def go(self):
+        return next(self.work, "over") != "over"
