@@ -15,6 +15,7 @@ import time
 import urllib.request
 
 import pytest
+from support import nursery
 from support.config import configuration
 from support.running import ROOT, environment, free_port, radiod
 from support.tls import certificate
@@ -68,7 +69,7 @@ class Shop:
 
     def run(self, *words, stdin="", variables=None):
         """(exit status, stdout, stderr)."""
-        done = subprocess.run(
+        done = nursery.run(
             [sys.executable, "-m", "radiod.ctl", "--config", str(self.config), *map(str, words)],
             **{"input": stdin, "capture_output": True, "text": True, "timeout": SECONDS, "cwd": ROOT},
             env={**environment(), **(variables or {})},
@@ -221,7 +222,7 @@ def test_it_listens_until_the_server_stops(shop, scheme):
     where = [] if scheme == "socket" else ["--url", f"{scheme}://127.0.0.1:{shop.port}"]
     with shop.server() as server:
         command = [sys.executable, "-m", "radiod.ctl", "--config", str(shop.config), *where]
-        listener = subprocess.Popen(
+        listener = nursery.Popen(
             [*command, "listen", "weather.*", "--json"],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT},
             env=environment(),
