@@ -46,10 +46,12 @@ _MODULES: Final = {
 }
 """What is run by ``-m``, and what it imports before anything else."""
 
-_INERT: Final = ("RADIOD_", "RADIOCTL_", "COLUMNS", "LINES", "PYTEST_CURRENT_TEST")
+_INERT: Final = ("RADIOD_", "RADIOCTL_", "SSL_CERT_FILE", "COLUMNS", "LINES", "PYTEST_CURRENT_TEST")
 """How names of variables begin that nothing reads while it is imported."""
 
-_MOST_NURSERIES: Final = 8
+_OWN: Final = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONIOENCODING")
+"""Variables of which a nursery may have others than the tests' process has."""
+
 _LONGEST_WISH: Final = 1 << 17
 _MOST_FILES: Final = 64
 _MOST_DESCRIPTORS: Final = 1 << 16
@@ -163,12 +165,19 @@ def _nursery_for(asked: dict[str, Any]) -> _Nursery | None:
     modules = _imported_by(asked["args"])
     if not modules or not _is_simple(asked):
         return None
-    environment = {name: value for name, value in _given(asked).items() if not name.startswith(_INERT)}
-    key = (os.getpid(), modules, *sorted(environment.items()))
+    given = _given(asked)
+    if _read(given) != _read(dict(os.environ)):
+        return None
+    key = (os.getpid(), modules, *(given.get(name) for name in _OWN))
     with _founding:
-        if key not in _nurseries and len(_nurseries) < _MOST_NURSERIES:
-            _nurseries[key] = _Nursery(modules, environment)
-        return _nurseries.get(key)
+        if key not in _nurseries:
+            _nurseries[key] = _Nursery(modules, {**_read(given), **{n: given[n] for n in _OWN if n in given}})
+        return _nurseries[key]
+
+
+def _read(variables: dict[str, str]) -> dict[str, str]:
+    """Those that imports may read, and that a nursery has from the tests' process."""
+    return {name: value for name, value in variables.items() if not name.startswith((*_INERT, *_OWN))}
 
 
 def _imported_by(command: Any) -> tuple[str, ...]:
@@ -250,6 +259,8 @@ def _be(wish: dict[str, Any], files: list[int]) -> NoReturn:
     if how == "-m":
         sys.path[0] = wish["folder"]
         sys.argv[0] = what
+        # Imported by the nursery under another name than it has as a program.
+        sys.modules.pop(f"{what}.__main__", None)
         runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:
         module = types.ModuleType("__main__")
