@@ -30,6 +30,7 @@ COMPILED := build/compiled
 # How hard the C compiler optimises: 2 is what users get, 0 takes a third of its time.
 COMPILE_LEVEL ?= 2
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*')
+BUILT := radiod simulator twisted packaging release setup.py compiling.py pyproject.toml MANIFEST.in README.md LICENSE
 BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
@@ -93,7 +94,7 @@ test: $(VENV)/.dev $(RELEASE)/.ready $(JS)/node_modules
 
 # With NODES=3 each peer of a test is at another of three real nodes; for each of WORKERS three nodes and three NATS servers.
 features: $(VENV)/.dev $(JS)/node_modules
-	$(PYTEST) --nodes $(NODES) $(PYTEST_FLAGS) $(FEATURES_TESTS)
+	$(PYTEST) --nodes $(NODES) --every-wire $(PYTEST_FLAGS) $(FEATURES_TESTS)
 
 oldest: $(OLDEST)/.dev $(JS)/node_modules
 	$(OLDEST)/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(OLDEST_TESTS)
@@ -178,21 +179,24 @@ wheel:
 compiled: $(COMPILED)/.ready-$(COMPILE_LEVEL) $(JS)/node_modules
 	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
-	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick \
+	cd $(COMPILED) && RADIOD_NATS_SERVER=$(CURDIR)/$(BIN)/nats-server $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick \
 	    -m 'not soak and not interpreted' $(PYTEST_FLAGS) $(COMPILED_TESTS)
 
-# The wheel, installed as users install it.
+# The wheel, installed as users install it. It is built apart, so that it can be while tests run.
 $(COMPILED)/.ready-$(COMPILE_LEVEL): setup.py pyproject.toml release/backend.py compiling.py $(SOURCES) .venv-compiled/bin/python
-	@rm -rf $(COMPILED) dist
-	$(MAKE) wheel PYTHON=.venv-compiled/bin/python
-	.venv-compiled/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
-	.venv-compiled/bin/pip install --quiet --disable-pip-version-check "$$(echo $(CURDIR)/dist/*.whl)[test]"
-	@mkdir -p $(COMPILED)
-	@ln -s "$$(cd dist && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod; print(*radiod.__path__)')" $(COMPILED)/radiod
+	@rm -rf $(COMPILED) build/source && mkdir -p $(COMPILED) build/source
+	@cp -rl $(BUILT) build/source
+	cd build/source && RADIOD_COMPILE=1 RADIOD_COMPILE_LEVEL=$(COMPILE_LEVEL) $(CURDIR)/.venv-compiled/bin/python -m pip wheel \
+	    --quiet --disable-pip-version-check --no-deps --wheel-dir wheels .
+	.venv-compiled/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps build/source/wheels/*.whl
+	@ln -s "$$(cd build/source/wheels && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod; print(*radiod.__path__)')" $(COMPILED)/radiod
 	@touch $@
 
-.venv-compiled/bin/python:
+# Nothing but radiod is installed there: everything else it finds where .venv has it.
+.venv-compiled/bin/python: $(VENV)/.dev
 	$(PYTHON) -m venv .venv-compiled
+	@where='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	    $(BIN)/python -c "$$where" >"$$(.venv-compiled/bin/python -c "$$where")/others.pth"
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

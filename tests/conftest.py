@@ -154,6 +154,7 @@ def pytest_addoption(parser):
         default=1,
         help="so many real nodes in the place of each radiod, each connection to the next of them",
     )
+    parser.addoption("--every-wire", action="store_true", help="tests of features over all six wires")
 
 
 @pytest.fixture(scope="session")

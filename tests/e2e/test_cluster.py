@@ -3,13 +3,13 @@
 import contextlib
 import json
 import re
-import subprocess
 import sys
 import time
 
 import pytest
 import requests
 from engine.nats.servers import Servers
+from support import nursery
 from support.cluster.running import Node, node, nodes
 from support.peers import hello_roles
 from support.running import ROOT, environment, free_port, radiod
@@ -52,7 +52,7 @@ history = { size = 100 }
 def radioctl(node, *command):
     """Run radioctl on a node's admin socket."""
     file = node.server.log.with_suffix(".toml")
-    return subprocess.run(
+    return nursery.run(
         [sys.executable, "-m", "radiod.ctl", "--config", str(file), *command],
         cwd=ROOT,
         env=environment(),

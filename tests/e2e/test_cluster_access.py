@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import subprocess
 import sys
 import time
 
 import pytest
 import requests
 from engine.nats.servers import Servers
+from support import nursery
 from support.cluster.running import node
 from support.running import ROOT, environment
 from support.sockets import RawClient
@@ -54,7 +54,7 @@ def three(tmp_path_factory):
 def radioctl(node, *command):
     """What radioctl answers on a node's admin socket, as JSON."""
     file = node.server.log.with_suffix(".toml")
-    told = subprocess.run(
+    told = nursery.run(
         [sys.executable, "-m", "radiod.ctl", "--config", str(file), *command, "--json"],
         cwd=ROOT,
         env=environment(),

@@ -11,8 +11,9 @@ import sys
 import time
 
 import pytest
+from support import nursery
 from support.config import configuration
-from support.running import ROOT, TWISTD, environment, free_port, program, radiod, wait_until
+from support.running import RADIOD, ROOT, TWISTD, environment, free_port, program, radiod, wait_until
 from support.sweeps import crossed
 from support.tls import Issued
 
@@ -21,11 +22,10 @@ import radiod as package
 pytestmark = pytest.mark.e2e
 
 SECONDS = 30
-RADIOD = [sys.executable, "-c", "import sys; from radiod.command import main; sys.exit(main())"]
 
 
-def run(*command, **options):
-    return subprocess.run(
+def run(*command, start=nursery.run, **options):
+    return start(
         [*map(str, command)],
         **{
             "capture_output": True,
@@ -40,7 +40,7 @@ def run(*command, **options):
 
 def test_the_version_is_on_the_first_line():
     for command in ([*RADIOD, "--version"], [*TWISTD, "radiod", "--version"]):
-        done = run(*command)
+        done = run(*command, start=subprocess.run)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"radiod {package.__version__}\n", "")
 
 
@@ -54,7 +54,7 @@ def test_run_is_what_twistd_runs(tmp_path):
     (tmp_path / "radiod.toml").write_text(configuration())
     more = ["--listen", f"tcp:{port}:interface=127.0.0.1", "--store", tmp_path / "store"]
     command = [*RADIOD, "run", "--config", tmp_path / "radiod.toml", *more]
-    with program([*map(str, command)], log) as process:
+    with program([*map(str, command)], log, start=subprocess.Popen) as process:
         wait_until(lambda: "on the air" in log.read_text(), process, log)
         assert f"http://127.0.0.1:{port}/" in log.read_text()
         assert (tmp_path / "store").exists()
@@ -95,11 +95,11 @@ def test_paths_are_there():
 class TestCheck:
     @pytest.fixture
     def check(self, tmp_path):
-        def ask(text, *options):
+        def ask(text, *options, start=nursery.run):
             file = tmp_path / "radiod.toml"
             file.write_text(text)
             before = sorted(tmp_path.iterdir())
-            done = run(*RADIOD, "check", "--config", file, *options)
+            done = run(*RADIOD, "check", "--config", file, *options, start=start)
             assert sorted(tmp_path.iterdir()) == before
             assert "Traceback" not in done.stderr
             return done.returncode, done.stdout + done.stderr
@@ -112,7 +112,8 @@ class TestCheck:
         (folder / "key.pem").write_bytes((key or issued).key_pem())
 
     def test_a_good_file_is_one_line(self, tmp_path, check):
-        assert check(configuration()) == (0, f"{tmp_path}/radiod.toml: a server can start with it\n")
+        told = check(configuration(), start=subprocess.run)
+        assert told == (0, f"{tmp_path}/radiod.toml: a server can start with it\n")
 
     def test_nothing_is_bound_and_no_store_made(self, tmp_path, check):
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -8,7 +8,6 @@ import contextlib
 import re
 import select
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from engine.nats.servers import Servers, wait_until
+from support import nursery
 from support.cluster.running import nodes
 from support.config import configuration
 from support.programs import Failed, Program
@@ -313,7 +313,7 @@ def test_guessers_that_wait_in_line(tmp_path):
 def radioctl(server, *words):
     file = server.log.parent / f"radiod-{server.port}.toml"
     command = [sys.executable, "-m", "radiod.ctl", "--config", str(file), *words]
-    subprocess.run(command, cwd=ROOT, env=environment(), timeout=SECONDS, check=True)
+    nursery.run(command, cwd=ROOT, env=environment(), timeout=SECONDS, check=True)
 
 
 def test_whoever_is_sent_away_and_who_comes_meanwhile(tmp_path):

@@ -4,13 +4,13 @@ import contextlib
 import json
 import os
 import resource
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from support import nursery
 from support.config import configuration
 from support.programs import Failed, Program
 from support.running import ROOT, environment, radiod
@@ -45,7 +45,7 @@ def change(path, text):
 
 
 def tool(*arguments):
-    done = subprocess.run(
+    done = nursery.run(
         [sys.executable, "-m", "radiod.store", *map(str, arguments)],
         capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment(), check=False,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import nursery
 from support.config import configuration
 from support.running import Server, environment, radiod
 from support.sockets import RawClient
@@ -70,7 +71,7 @@ def slow(server: Server) -> Iterator[RawClient]:
 
 def radioctl(folder: Path, *words: str) -> str:
     command = [sys.executable, "-m", "radiod.ctl", "--socket", str(folder / "control.sock"), *words]
-    done = subprocess.run(
+    done = nursery.run(
         command, capture_output=True, text=True, timeout=SECONDS, env=environment(), check=False
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,12 +6,12 @@ import json
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 
 import httpx
 import pytest
+from support import nursery
 from support.crowds import KINDS, Crowd, allow_files
 from support.running import ROOT, environment
 from support.tls import certificate
@@ -41,7 +41,7 @@ def config(drain_s=0.0):
 def radioctl(server, *words):
     """What a command tells, in JSON."""
     file = server.log.parent / f"radiod-{server.port}.toml"
-    done = subprocess.run(
+    done = nursery.run(
         [sys.executable, "-m", "radiod.ctl", "--config", str(file), *words, "--json"],
         **{"capture_output": True, "text": True, "timeout": 60, "cwd": ROOT, "env": environment()},
     )

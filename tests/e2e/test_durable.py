@@ -7,6 +7,7 @@ import sys
 import urllib.request
 
 import pytest
+from support import nursery
 from support.config import configuration
 from support.running import ROOT, TWISTD, environment, radiod
 from support.sockets import RawClient
@@ -104,7 +105,7 @@ def test_nothing_acknowledged_is_missing_after_any_of_three_kills():
 
 
 def run(*arguments):
-    return subprocess.run(
+    return nursery.run(
         [*TWISTD, "-n", "--pidfile=", "radiod", "--listen", "tcp:0:interface=127.0.0.1", *arguments],
         capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment(), check=False,
     )  # fmt: skip

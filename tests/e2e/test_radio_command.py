@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from radiod_client import Gap, Radio
 from radiod_client.recordings import read_recording
+from support import nursery
 from support.config import configuration
 from support.running import ROOT, environment, free_port, radiod
 
@@ -61,7 +62,7 @@ def other(server):
 
 def run(*arguments, code=0, text="", **options):
     """A run of the command to its end: stdout and stderr, as lines."""
-    done = subprocess.run(
+    done = nursery.run(
         [*RADIO, *map(str, arguments)],
         input=text,
         capture_output=True,
@@ -77,7 +78,7 @@ class Running:
     """A run that goes on."""
 
     def __init__(self, *arguments):
-        self.process = subprocess.Popen(
+        self.process = nursery.Popen(
             [*RADIO, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -15,8 +15,10 @@ import time
 import urllib.request
 
 import pytest
+from support import nursery
 from support.config import configuration
 from support.running import ROOT, environment, free_port, radiod
+from support.sweeps import sweep
 from support.tls import certificate
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -68,7 +70,7 @@ class Shop:
 
     def run(self, *words, stdin="", variables=None):
         """(exit status, stdout, stderr)."""
-        done = subprocess.run(
+        done = nursery.run(
             [sys.executable, "-m", "radiod.ctl", "--config", str(self.config), *map(str, words)],
             **{"input": stdin, "capture_output": True, "text": True, "timeout": SECONDS, "cwd": ROOT},
             env={**environment(), **(variables or {})},
@@ -186,7 +188,7 @@ def test_users_log_in_with_tickets_that_nobody_saw(shop):
         assert "carla-ticket" not in shop.log.read_text()
 
 
-@pytest.mark.parametrize("scheme", ["ws", "wss", "rs", "rss"])
+@pytest.mark.parametrize("scheme", sweep(["wss", "rs", "ws", "rss"], 2))
 def test_elsewhere_it_needs_a_role_that_names_the_procedures(shop, scheme):
     file, tls = certificate(shop.folder), free_port()
     listen = ("--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1")
@@ -221,7 +223,7 @@ def test_it_listens_until_the_server_stops(shop, scheme):
     where = [] if scheme == "socket" else ["--url", f"{scheme}://127.0.0.1:{shop.port}"]
     with shop.server() as server:
         command = [sys.executable, "-m", "radiod.ctl", "--config", str(shop.config), *where]
-        listener = subprocess.Popen(
+        listener = nursery.Popen(
             [*command, "listen", "weather.*", "--json"],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT},
             env=environment(),

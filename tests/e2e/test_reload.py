@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 import pytest
+from support import nursery
 from support.memory import server_frames, upgrade
 from support.passing import passed_on_by_name
 from support.running import ROOT, Server, environment, free_port, program, radiod, wait_until
@@ -61,7 +62,7 @@ class Reloaded:
 
     def radioctl(self, *words):
         """(exit status, stdout, stderr) of ``radioctl reload``."""
-        done = subprocess.run(
+        done = nursery.run(
             [sys.executable, "-m", "radiod.ctl", "--config", str(self.file), "reload", *words],
             **{"capture_output": True, "text": True, "timeout": SECONDS, "cwd": ROOT},
             env=environment(),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.openapi import CONFIG as CHANNELS
 from support.running import ROOT, environment
+from support.sweeps import sweep
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 SECONDS = 600
@@ -53,9 +54,10 @@ def run(server, way, phases, examples):
     return ended.stdout
 
 
+@pytest.mark.parametrize("examples", sweep([5, 50], 1))
 @pytest.mark.parametrize("way", WAYS)
-def test_what_the_document_says_is_so(server, way):
-    said = run(server, way, "examples,coverage,fuzzing", 25)
+def test_what_the_document_says_is_so(server, way, examples):
+    said = run(server, way, "examples,coverage,fuzzing", examples)
     selected, tested = re.search(r"Selected: (\d+)/", said)[1], re.search(r"Tested: (\d+)", said)[1]
     assert selected == tested
 

@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from support import nursery
 from support.config import configuration
 from support.running import ROOT, TWISTD, environment, free_port, program, wait_until
 from support.sweeps import crossed
@@ -56,9 +57,9 @@ NO_FILE = "reload refused: there is no configuration file to read"
 """What SIGHUP comes to without one."""
 
 
-def run(*arguments, **options):
+def run(*arguments, start=nursery.run, **options):
     command = [*TWISTD, *map(str, arguments)]
-    return subprocess.run(
+    return start(
         command,
         **{
             "cwd": ROOT,
@@ -94,14 +95,18 @@ class Home:
         (folder / "radiod.toml").write_bytes(("\ufeff" + DURABLE).replace("\n", "\r\n").encode())
 
     @contextlib.contextmanager
-    def server(self, mode, *twistd, radiod=(), how=("radiod",), env=(), cwd=None):
-        """Run ``twistd``, detached unless ``mode`` is ``-n``, until the block ends. Yields its pid."""
+    def server(self, mode, *twistd, radiod=(), how=("radiod",), env=(), cwd=None, start=nursery):
+        """Run ``twistd``, detached unless ``mode`` is ``-n``, until the block ends. Yields its pid.
+
+        Args:
+            start: what has ``run`` and ``Popen``: ``subprocess``, if it is to import everything itself.
+        """
         own = [f"--pidfile={self.pidfile}", f"--logfile={self.log}", *twistd]
         options = {"cwd": cwd or self.folder, "env": {**environment(), **dict(env)}}
         command = [*TWISTD, *([mode] if mode else []), *map(str, [*own, *how, *radiod])]
-        with self.program(command, options) if mode else contextlib.nullcontext():
+        with self.program(command, options, start) if mode else contextlib.nullcontext():
             if not mode:
-                done = run(*own, *how, *radiod, **options)
+                done = run(*own, *how, *radiod, start=start.run, **options)
                 assert done.returncode == 0, done.stderr + self.told()
             wait_for(self.answers, self.told)
             pid = int(self.pidfile.read_text())
@@ -115,8 +120,8 @@ class Home:
                 self.pidfile.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def program(self, command, options):
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL, **options) as process:
+    def program(self, command, options, start):
+        with start.Popen(command, stderr=subprocess.DEVNULL, **options) as process:
             yield
             process.wait(SECONDS)
 
@@ -259,7 +264,8 @@ def test_a_store_in_the_new_root_folder_is_found_there(home):
     data.mkdir()
     more = ("--config", "radiod.toml", "--listen", home.endpoint, "--store", "data/radiod.sqlite")
     home.pidfile = data / "pid"
-    with home.server("-n", f"--chroot={data}", "--pidfile=/pid", radiod=more):
+    # There it finds nothing more to import.
+    with home.server("-n", f"--chroot={data}", "--pidfile=/pid", radiod=more, start=subprocess):
         assert home.publish() == {"message": "OK"}
         store = {"radiod.sqlite", "radiod.sqlite-acked", "radiod.sqlite-wal"}
         assert {path.name for path in data.iterdir()} == {*store, "pid"}
@@ -401,8 +407,8 @@ def test_the_admin_socket_belongs_to_the_user_who_runs_the_server(home, mode, ma
         os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
     path = folder / "radiod-admin.sock"
     more = ("--listen", home.endpoint, "--admin", str(path))
-    for _ in range(2):
-        with home.server(mode, "--uid=nobody", radiod=more):
+    for start in (subprocess, nursery):
+        with home.server(mode, "--uid=nobody", radiod=more, start=start):
             for made in (path, Path(f"{path}.lock")):
                 found = made.stat()
                 assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*NOBODY[2:4], 0o600)
@@ -422,7 +428,8 @@ def test_an_admin_socket_outside_of_the_new_root_folder_is_made_and_removed(home
     home.pidfile = data / "pid"
     path = home.folder / "radiod-admin.sock"
     more = ("--config", "radiod.toml", "--listen", home.endpoint, "--store", "data/radiod.sqlite")
-    with home.server("-n", f"--chroot={data}", "--pidfile=/pid", radiod=more):
+    # There it finds nothing more to import.
+    with home.server("-n", f"--chroot={data}", "--pidfile=/pid", radiod=more, start=subprocess):
         assert whoami(path) == f"socket:{os.getuid()}"
     assert not path.exists()
     assert "Traceback" not in home.told()

@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 from support.passing import passed_on_by_name
 from support.running import ROOT, environment, program, wait_until
+from support.sweeps import crossed
 from support.tls import Issued, certificate
 
 pytestmark = pytest.mark.e2e
@@ -24,14 +25,14 @@ def passed_on(file, *endpoints):
     return passed_on_by_name([file], ["http"], *listen)
 
 
-ADDRESSES = {"INET": ("127.0.0.1", 0), "INET6": ("::1", 0)}
+ADDRESSES = {"INET": ("127.0.0.1", 0), "INET6": ("::1", 0), "UNIX": None}
 
 
 @contextlib.contextmanager
 def listening(domain, path):
     """A socket as systemd makes it; its file is for owner and group."""
     with socket.socket(getattr(socket, f"AF_{domain}")) as listener:
-        listener.bind(ADDRESSES.get(domain, str(path)))
+        listener.bind(ADDRESSES[domain] or str(path))
         if domain == "UNIX":
             path.chmod(0o660)
         listener.listen()
@@ -48,8 +49,10 @@ def dialled(listener, wrap=lambda client: client):
     return client
 
 
-@pytest.mark.parametrize("which", ["domain={}:name=http", "domain={}:index=0", "name=http", "index=0"])
-@pytest.mark.parametrize("domain", ["INET", "INET6", "UNIX"])
+@pytest.mark.parametrize(
+    ("domain", "which"),
+    crossed(tuple(ADDRESSES), ("domain={}:name=http", "domain={}:index=0", "name=http", "index=0")),
+)
 def test_an_inherited_socket_is_served_and_named(tmp_path, domain, which):
     path, log = tmp_path / "socket", tmp_path / "log"
     with listening(domain, path) as listener:
@@ -98,8 +101,7 @@ def test_every_socket_of_one_name_is_there_for_one_endpoint(tmp_path):
             assert all(client.recv(1000).startswith(b"HTTP/1.1 200 ") for client in early)
 
 
-@pytest.mark.parametrize("over", ["", "haproxy:"])
-@pytest.mark.parametrize("domain", ["INET", "INET6", "UNIX"])
+@pytest.mark.parametrize(("over", "domain"), crossed({"alone": "", "haproxy": "haproxy:"}, tuple(ADDRESSES)))
 def test_an_inherited_socket_speaks_tls(tmp_path, domain, over):
     issued = Issued("localhost")
     (tmp_path / "key.pem").write_bytes(issued.key_pem())

@@ -12,6 +12,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support import nursery
 from support.config import configuration
 from support.running import ROOT, TWISTD, environment, free_port, program, radiod, wait_until
 from support.tls import certificate, for_threads
@@ -27,8 +28,8 @@ SECONDS = 20
 HELLO = json.dumps([1, "radio", {"roles": {"subscriber": {}, "publisher": {}}}])
 
 
-def run(*arguments):
-    return subprocess.run(
+def run(*arguments, start=nursery.run):
+    return start(
         [*TWISTD, *arguments], capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment()
     )
 
@@ -108,7 +109,8 @@ def test_a_port_in_use_is_one_line_and_status_1(tmp_path, mode):
 def test_a_daemon_answers_and_stops(tmp_path):
     port, pidfile = free_port(), tmp_path / "pid"
     endpoint = f"tcp:{port}:interface=127.0.0.1"
-    done = run(f"--pidfile={pidfile}", f"--logfile={tmp_path}/log", "radiod", "--listen", endpoint)
+    own = [f"--pidfile={pidfile}", f"--logfile={tmp_path}/log"]
+    done = run(*own, "radiod", "--listen", endpoint, start=subprocess.run)
     assert (done.returncode, done.stderr) == (0, "")
     end = time.monotonic() + SECONDS
     while not answers(port):

@@ -1,12 +1,21 @@
-"""Every test here runs over WebSocket and RawSocket, in JSON, MessagePack and CBOR.
+"""Every test here runs over WebSocket and RawSocket, in JSON, MessagePack and CBOR: six wires.
+
+Over all six with ``make features`` and in ``make soak``. In other runs a test goes over one half of them:
+both transports, all three serializers. On the compiled build it goes over the other half. Of a test with
+three cases and more each case goes over one wire of the half, in turn.
 
 Those of ``SLICE`` also run with each peer at another of three real nodes. With ``--nodes 3`` all do.
 """
+
+import zlib
+from collections import defaultdict
 
 import pytest
 from support.cluster.chosen import SLICE
 from support.peers import SERIALIZERS, TRANSPORTS, Router
 from twisted.logger import globalLogPublisher
+
+from radiod.core.build import BUILD
 
 ROLE = """
 [realms.radio.roles.{0}]
@@ -53,6 +62,35 @@ ticket = "mute-ticket"
 )
 
 WIRES = [(transport, serializer) for transport in TRANSPORTS for serializer in SERIALIZERS]
+HALVES = (WIRES[0::2], WIRES[1::2])
+"""In each both transports, and each serializer once."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave to ``make soak`` what is not in every run."""
+    if config.getoption("--nodes") != 1 or config.getoption("--every-wire"):
+        return
+    functions = defaultdict(lambda: defaultdict(list))
+    for item in items:
+        if item.path.parent.name == "features" and "router" in getattr(item, "callspec", NONE).params:
+            others = {name: place for name, place in item.callspec.indices.items() if name != "router"}
+            functions[item.nodeid.partition("[")[0]][tuple(others.items())].append(item)
+    for name, cases in functions.items():
+        half = HALVES[(zlib.crc32(name.encode()) + (BUILD == "compiled")) % 2]
+        for place, wires in enumerate(cases.values()):
+            # Not in step with the values of one parameter among several.
+            chosen = half if len(cases) < len(half) else [half[(place + place // len(half)) % len(half)]]
+            # Whoever names a test by its wire gets it.
+            for item in wires if len(wires) >= len(WIRES) else ():
+                if item.callspec.params["router"] in set(WIRES).difference(chosen):
+                    item.add_marker(pytest.mark.soak)
+
+
+class NONE:
+    """What a test without parameters has."""
+
+    params = ()
 
 
 def pytest_generate_tests(metafunc):

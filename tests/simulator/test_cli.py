@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from support import nursery
 
 from simulator import Simulator, Town
 from simulator.__main__ import MAX_WARNINGS, main, warm_up
@@ -60,7 +61,7 @@ def server():
 
 def run(*arguments, **environment):
     """(status, output lines, error lines) of a process of its own."""
-    done = subprocess.run(
+    done = nursery.run(
         [*COMMAND, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
@@ -226,7 +227,7 @@ def test_a_refusal_by_the_server_is_one_line_and_status_1(server):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_broadcast_with_status_0(number):
     # Nobody listens there: the line that says so tells that it is running.
-    with subprocess.Popen(
+    with nursery.Popen(
         [*COMMAND, *SMALL, "--url", "http://127.0.0.1:9/publish", "--key", "k"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -242,7 +243,7 @@ def test_a_signal_ends_a_broadcast_with_status_0(number):
 
 
 def test_a_signal_ends_a_dry_run_with_status_0():
-    with subprocess.Popen(
+    with nursery.Popen(
         [*COMMAND, *SMALL, "--dry-run"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         first = process.stdout.readline()

@@ -8,13 +8,13 @@ import resource
 import shutil
 import sqlite3
 import struct
-import subprocess
 import sys
 import tempfile
 import zlib
 from pathlib import Path
 
 import pytest
+from support import nursery
 
 from radiod.core.access.audit import written
 from radiod.core.access.records import AccountRecord, Act
@@ -676,7 +676,7 @@ class TestOthers:
         for command, expected in commands.items():
             status, words = expected[-2:]
             more = [] if command == "check" else [str(tmp_path / command)]
-            done = subprocess.run(
+            done = nursery.run(
                 [sys.executable, "-m", "radiod.store", command, str(path), *more],
                 capture_output=True, text=True, cwd=ROOT, check=False,
             )  # fmt: skip

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import tomllib
 import urllib.request
@@ -16,11 +15,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from support import nursery
+from support.nursery import RADIOD, TWISTD
 
-Process: TypeAlias = "subprocess.Popen[bytes] | nursery.Child"
+# fmt: off
+__all__ = [
+    "RADIOD", "ROOT", "TWISTD", "Process", "Server", "environment", "free_port", "program", "radiod",
+    "wait_until",
+]
+# fmt: on
+
+Process: TypeAlias = subprocess.Popen[bytes]
 ROOT = Path(__file__).resolve().parents[2]
-TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
-RADIOD = [sys.executable, "-c", "import sys; from radiod.command import main; sys.exit(main())"]
 # Only ever waited for on a machine that has far too much to do.
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -102,32 +107,26 @@ def radiod(
     listen = [] if "listen" in given else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     log = folder / f"radiod-{port}.log"
     options = ["-n", "--pidfile=", *twistd, "radiod", "--config", str(file), *listen, *arguments]
-    with _twistd(options, log, {**environment(), **(variables or {})}) as process:
+    with program([*TWISTD, *options], log, env={**environment(), **(variables or {})}) as process:
         server = Server(process, port, log)
         wait_until(lambda: _answers(server), process, log)
         yield server
 
 
 @contextlib.contextmanager
-def program(command: list[str], log: Path, **options: Any) -> Iterator[Process]:
-    """Run a program of the checkout; whatever happens it has ended when the block ends."""
+def program(
+    command: list[str], log: Path, start: type[Process] = nursery.Popen, **options: Any
+) -> Iterator[Process]:
+    """Run a program of the checkout; whatever happens it has ended when the block ends.
+
+    Args:
+        start: ``subprocess.Popen`` for one that is to import everything itself.
+    """
     with log.open("ab") as output:
         options = {"env": environment(), **options}
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT, **options)
+        process = start(command, stdout=output, stderr=output, cwd=ROOT, **options)
         with _ended(process):
             yield process
-
-
-@contextlib.contextmanager
-def _twistd(options: list[str], log: Path, variables: dict[str, str]) -> Iterator[Process]:
-    with log.open("ab") as output:
-        process = nursery.fork(options, output.fileno(), variables)
-        if process is not None:
-            with _ended(process):
-                yield process
-            return
-    with program([*TWISTD, *options], log, env=variables) as process:
-        yield process
 
 
 @contextlib.contextmanager
