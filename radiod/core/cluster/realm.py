@@ -130,7 +130,7 @@ class ClusterRealm(Realm):
             self.lifecycle, self.lookup, self.descriptions, self.writers, self._ids
         )
         channels.elsewhere, channels.places, channels.channels = self.readers, self.places, self.channels
-        channels.shared_writers = self._shared_writers
+        channels.shared_writers, channels.peers = self._shared_writers, self.cluster.nodes
         families: list[Family] = [
             channels,
             ClusterSessions(self.sessions, authority, slices, self.census),
@@ -181,6 +181,7 @@ class ClusterRealm(Realm):
         gateway.interest, gateway.places = self.router_topics, self.places
         gateway.clock, gateway.timers = self._clock, self._timers
         gateway.elsewhere, gateway.channels = self.readers, self.channels
+        gateway.peers = self.cluster.nodes
         return gateway
 
     # --- topics
