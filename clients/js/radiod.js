@@ -365,12 +365,18 @@ class Subscription {
     }
     if (this.#key !== undefined) this.line.query("radiod.channel.join", [this.name, this.#key]);
     if (!this.#isPlaced || this.#epoch !== null) return this.#subscribe();
+    if (this.#last) {
+      return this.line.query("radiod.channel.history", [this.name, null, 1, this.#last], (page) => {
+        // Before the first of them; of what keeps none, wherever it stands.
+        this.#locate(page?.events[0]);
+        this.#seq--;
+        this.#last = 0;
+        this.begin();
+      });
+    }
     this.line.query("radiod.channel.get", [this.name], (description) => {
-      if (this.isOver) return;
       this.#locate(description);
-      if (this.#last && this.#epoch !== null) this.#seq = Math.max(this.#seq - this.#last, 0);
-      this.#last = 0;
-      this.#subscribe();
+      if (!this.isOver) this.#subscribe();
     });
   }
 
@@ -390,7 +396,7 @@ class Subscription {
 
   /** @param {any} description */
   #locate(description) {
-    if (typeof description?.position === "string") [this.#epoch, this.#seq] = parsed(description.position);
+    if (description?.position) [this.#epoch, this.#seq] = parsed(description.position);
   }
 
   #subscribe() {
@@ -468,9 +474,9 @@ class Subscription {
     const isTold = this.#mayHaveMissed;
     this.#mayHaveMissed = false;
     if (_recovered === false && this.#isPromised) {
-      const missing = _seq - this.#seq - 1;
-      const isKnown = this.#isCounted && _epoch === this.#epoch && missing > 0;
-      return new Gap(isKnown ? missing : null, this.#hasHistory ? "history" : "reconnect");
+      // An epoch with an x in front is a count that leaves numbers out.
+      const missing = this.#isCounted && _epoch === this.#epoch && _epoch < "x" ? _seq - this.#seq - 1 : 0;
+      return new Gap(missing > 0 ? missing : null, this.#hasHistory ? "history" : "reconnect");
     }
     if (isTold) return new Gap(null, "reconnect");
     return _lost ? new Gap(_lost, "buffer") : null;

@@ -310,6 +310,26 @@ class TestListening:
         client.settle()
         assert [sample.data for sample in client.taken(inbox)] == [3, 4]
 
+    def test_the_last_ones_although_the_line_is_cut_while_they_are_looked_for(self, radio, client):
+        for value in range(5):
+            radio.publish(value)
+        radio.silent = {CALL}
+        inbox = client.listen(last=2)
+        client.settle()
+        client.cut()
+        radio.silent = set()
+        client.sleep(1)
+        assert [sample.data for sample in client.taken(inbox)] == [3, 4]
+
+    def test_of_a_channel_without_a_past_the_last_ones_are_none(self, radio, client):
+        radio.keeps = 0
+        radio.publish(0)
+        inbox = client.listen(last=2)
+        client.settle()
+        radio.publish(1)
+        client.settle()
+        assert [(sample.data, sample.gap) for sample in client.taken(inbox)] == [(1, None)]
+
     def test_behind_a_position(self, radio, client):
         for value in range(5):
             radio.publish(value)
@@ -336,6 +356,18 @@ class TestListening:
             (0, None), (4, Gap(3, "history")), (5, None)
         ]  # fmt: skip
         assert inbox.lost == 3
+
+    def test_by_numbers_that_are_left_out_nobody_can_count(self, client):
+        client.radio.keeps, client.radio.epoch = 2, "xaa"
+        inbox = client.listen()
+        client.settle()
+        client.radio.publish(0)
+        client.settle()
+        client.cut()
+        for value in range(1, 6):
+            client.radio.publish(value)
+        client.sleep(1)
+        assert [sample.gap for sample in client.taken(inbox)] == [None, Gap(None, "history"), None]
 
     def test_a_new_epoch_is_a_gap_of_unknown_size(self, client):
         inbox = client.listen()

@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.nats.servers import Servers
 from support.bad_line import BadLine, bad_line
 from support.browsers import chromium
+from support.cluster.running import Node
+from support.cluster.running import node as node_of
 from support.programs import Failed, Program
 from support.running import ROOT, Server, environment, free_port, radiod
 
@@ -43,6 +46,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
+        self.ports = [self.port]
         self.published: dict[str, int] = {}
         self.line: BadLine | None = None
         self._server = contextlib.ExitStack()
@@ -58,6 +62,10 @@ class World:
         """One ``world`` of a step, or one of its ``meanwhile``."""
         arguments = dict(what)
         getattr(self, arguments.pop("do"))(**arguments)
+
+    def gaps(self, step: dict[str, Any]) -> str:
+        """What a step wants to be missing."""
+        return str(step["gaps"])
 
     def publish(self, channel: str, count: int, filling: int = 0) -> None:
         first = self.published.get(channel, 0)
@@ -113,6 +121,65 @@ class World:
 
     def close(self) -> None:
         self._publisher.close()
+        self._server.close()
+
+
+class Nodes(World):
+    """Three nodes behind the line, each connection to the next: the one that ends is where the client is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.published = {}
+        self.line = None
+        self._server = contextlib.ExitStack()
+        self._urls = self._server.enter_context(Servers(folder / "nats", 3)).urls
+        self._pages = folder / "pages"
+        self._nodes: dict[int, tuple[str, Node, contextlib.ExitStack]] = {}
+        for name in "abc":
+            (folder / name).mkdir()
+            self._begin(folder / name, free_port())
+        for _, node, _ in self._nodes.values():
+            node.wait_ready()
+        self.ports = list(self._nodes)
+        self._meet()
+        self._publisher.register("slow")
+
+    def _begin(self, folder: Path, port: int) -> None:
+        stack = contextlib.ExitStack()
+        text = CONFIGURATION.replace('"pages"', json.dumps(str(self._pages)))
+        started = stack.enter_context(node_of(folder, folder.name, self._urls, text, port))
+        self._nodes[port] = folder.name, started, stack
+
+    def _meet(self) -> None:
+        """Publish at a node that is there."""
+        self._home = next(iter(self._nodes))
+        self._publisher = Program(self._home, ticket="world-ticket", authid="world", authmethods=["ticket"])
+
+    def gaps(self, step: dict[str, Any]) -> str:
+        return str(step.get("gaps_over_nodes", step["gaps"]))
+
+    def restart(self) -> None:
+        self._end(lambda process: process.terminate())
+
+    def kill(self) -> None:
+        self._end(lambda process: process.kill())
+
+    def _end(self, end: Callable[[Any], None]) -> None:
+        """End the node that has the client, and begin it again when the others do without it."""
+        ((port, _),) = self.line.open.most_common(1)
+        _, ended, stack = self._nodes.pop(port)
+        end(ended.server.process)
+        ended.server.process.wait(SECONDS)
+        stack.close()
+        if port == self._home:
+            self._publisher.close()
+            self._meet()
+        self._begin(ended.server.log.parent, port)
+        self._nodes[port][1].wait_ready()
+
+    def close(self) -> None:
+        self._publisher.close()
+        for _, _, stack in self._nodes.values():
+            stack.close()
         self._server.close()
 
 
@@ -198,7 +265,7 @@ class Story:
                 missing.append(skipped)
                 told.append((lost, reason))
         self.last[channel] = last
-        GAPS[step["gaps"]](told, missing)
+        GAPS[self.world.gaps(step)](told, missing)
         if "array" in step:
             assert samples[-1][0]["array"] == step["array"]
 
@@ -307,11 +374,11 @@ CLIENTS: dict[str, Callable[[World, Path], Any]] = {
 """Name -> its driver."""
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=[World, pytest.param(Nodes, marks=pytest.mark.soak)], ids=["alone", "over nodes"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     with_javascript(tmp_path / "pages")
-    world = World(tmp_path)
-    with bad_line(world.port) as line:
+    world = request.param(tmp_path)
+    with bad_line(*world.ports) as line:
         world.line = line
         yield world
         world.close()

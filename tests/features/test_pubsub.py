@@ -309,8 +309,9 @@ def test_event_history(router):
     assert [event["publication"] for event in events] == publications
     assert [(event["args"], event["kwargs"]) for event in events] == [([n], {"x": n}) for n in range(3)]
     assert {event["subscription"] for event in events} == {subscription}
-    # What the events themselves told: where they stand among the topic's.
-    assert [event["details"]["_seq"] for event in events] == [1, 2, 3]
+    # What the events themselves told: where they stand among the topic's. Nodes leave numbers out.
+    numbers = [event["details"]["_seq"] for event in events]
+    assert numbers == (sorted(set(numbers)) if events[0]["details"]["_epoch"].startswith("x") else [1, 2, 3])
     assert all(set(event["details"]) == {"_seq", "_epoch"} for event in events)
     assert all(event["timestamp"].endswith("Z") for event in events)
 

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = ["BadLine", "bad_line"]
+
+Ends: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 PIECE = 65536
 # Small, so that a server soon notices that nobody reads.
@@ -18,11 +21,17 @@ ROOM = 65536
 
 
 class BadLine:
-    """Passes on to ``port`` what connects to ``self.port``. It has a thread of its own; use it from any."""
+    """Passes on to ``ports``, one after the other, what connects to ``self.port``.
 
-    def __init__(self, port: int, loop: asyncio.AbstractEventLoop) -> None:
+    A port where nobody answers is passed over. It has a thread of its own; use it from any.
+
+    ``open``: how many connections there are to each port.
+    """
+
+    def __init__(self, ports: Sequence[int], loop: asyncio.AbstractEventLoop) -> None:
         self.port = 0
-        self._to = port
+        self.open: Counter[int] = Counter()
+        self._to = deque(ports)
         self._loop = loop
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
@@ -56,25 +65,34 @@ class BadLine:
         done.result(10)
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with socket.socket() as out:
-            out.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
-            out.setblocking(False)
-            try:
-                await self._loop.sock_connect(out, ("127.0.0.1", self._to))
-                server = await asyncio.open_connection(sock=out, limit=ROOM)
-            except OSError:
-                writer.transport.abort()
+        for _ in range(len(self._to)):
+            port = self._to[0]
+            self._to.rotate(-1)
+            with socket.socket() as out:
+                out.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+                out.setblocking(False)
+                try:
+                    await self._loop.sock_connect(out, ("127.0.0.1", port))
+                    server = await asyncio.open_connection(sock=out, limit=ROOM)
+                except OSError:
+                    continue
+                await self._join(port, (reader, writer), server)
                 return
-            both = {writer, server[1]}
-            self._writers |= both
-            try:
-                await asyncio.gather(
-                    self._pass(reader, server[1], False), self._pass(server[0], writer, True)
-                )
-            finally:
-                self._writers -= both
-                for one in both:
-                    one.transport.abort()
+        writer.transport.abort()
+
+    async def _join(self, port: int, client: Ends, server: Ends) -> None:
+        both = {client[1], server[1]}
+        self._writers |= both
+        self.open[port] += 1
+        try:
+            await asyncio.gather(
+                self._pass(client[0], server[1], False), self._pass(server[0], client[1], True)
+            )
+        finally:
+            self.open[port] -= 1
+            self._writers -= both
+            for one in both:
+                one.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: bool) -> None:
         try:
@@ -90,10 +108,10 @@ class BadLine:
 
 
 @contextlib.contextmanager
-def bad_line(port: int) -> Iterator[BadLine]:
-    """One in front of ``port`` of the loopback interface, while the block lasts."""
+def bad_line(*ports: int) -> Iterator[BadLine]:
+    """One in front of ``ports`` of the loopback interface, while the block lasts."""
     loop = asyncio.new_event_loop()
-    line = BadLine(port, loop)
+    line = BadLine(ports, loop)
 
     async def serve() -> None:
         server = await asyncio.start_server(line._accepted, "127.0.0.1", 0, limit=ROOM)

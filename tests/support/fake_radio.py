@@ -68,6 +68,12 @@ class Radio:
         """Of the last event."""
         return f"{self.epoch}:{len(self.events)}"
 
+    def page(self, after: str | None, limit: int, last: int = 0) -> dict[str, Any]:
+        """What ``radiod.channel.history`` answers, as far as the client looks at it."""
+        first = max(len(self.events) - min(last, self.keeps), 0)
+        events = [{"position": f"{self.epoch}:{first + 1}"}] if last and first < len(self.events) else []
+        return {"events": events, "position": after or self.position(), "recovered": True}
+
     def forget(self) -> None:
         """As after a crash: a new count."""
         self.epoch += "b"
@@ -196,7 +202,7 @@ class Connection:
             self.is_writing = False
             self.send(50, request, {}, [{"name": args[0]}])
         elif procedure == "radiod.channel.history" and radio.keeps:
-            self.send(50, request, {}, [{"events": [], "position": args[1], "recovered": True}])
+            self.send(50, request, {}, [radio.page(*args[1:])])
         elif procedure == "radiod.channel.history":
             self.send(8, 48, request, {}, "wamp.error.history_unavailable")
         elif procedure == "echo":

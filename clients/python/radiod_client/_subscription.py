@@ -10,7 +10,7 @@ from radiod_client._inbox import Inbox
 from radiod_client._messages import Event
 from radiod_client._session import Session, Then, is_disconnected, nothing
 from radiod_client.errors import CallError, RadioError
-from radiod_client.samples import Gap, Sample
+from radiod_client.samples import MOST_LAST, Gap, Sample, before, between, position_of
 
 __all__ = ["Subscription"]
 
@@ -111,6 +111,9 @@ class Subscription:
             session.call("radiod.channel.join", [self.name, self._key], nothing)
         if self._epoch is not None:
             self._subscribe(session)
+        elif self._last:
+            most = min(self._last, MOST_LAST)
+            session.call("radiod.channel.history", [self.name, None, 1, most], self._on_past)
         else:
             session.call("radiod.channel.get", [self.name], self._on_described)
 
@@ -138,9 +141,20 @@ class Subscription:
         elif isinstance(error, CallError) and error.uri == "radiod.error.no_such_channel":
             self._doubt = "there is no such channel, and nobody has published on it"
         self._set_position(description)
-        if self._seq is not None and self._last:
-            self._seq, self._last = max(self._seq - self._last, 0), 0
         self._subscribe(session)
+
+    def _on_past(self, page: Any, error: RadioError | None) -> None:
+        """Where the first of the last so many samples is."""
+        session = self._session
+        if session is None or is_disconnected(error):
+            return
+        if error is None:
+            events = page["events"]
+            self._epoch, self._seq = _parsed(before(events[0]["position"]) if events else page["position"])
+            self._subscribe(session)
+        else:
+            # Nothing is kept.
+            session.call("radiod.channel.get", [self.name], self._on_described)
 
     def _set_position(self, description: Any) -> None:
         position = description.get("position") if isinstance(description, dict) else None
@@ -256,11 +270,8 @@ class Subscription:
         return Gap(lost, "buffer") if isinstance(lost, int) and lost > 0 else None
 
     def _missing(self, details: dict[str, Any]) -> int | None:
-        seq = details.get("_seq")
-        if seq is None or self._seq is None or details.get("_epoch") != self._epoch or not self._is_counted:
-            return None
-        missing = int(seq) - self._seq - 1
-        return missing if missing > 0 else None
+        missing = between(self.position, position_of(details)) if self._is_counted else None
+        return missing or None
 
 
 def _is_counted(buffer: dict[str, Any]) -> bool:

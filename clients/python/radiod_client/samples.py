@@ -6,7 +6,23 @@ from typing import Any
 
 from msgspec import Struct
 
-__all__ = ["Gap", "Sample"]
+__all__ = [
+    "MOST_LAST",
+    "SKIPPING",
+    "Gap",
+    "Sample",
+    "before",
+    "between",
+    "numbered",
+    "position_of",
+    "samples_of",
+]
+
+SKIPPING = "x"
+"""What the epoch begins with of a count that leaves numbers out."""
+
+MOST_LAST = 1_000_000
+"""As many samples as a history holds at most."""
 
 
 class Gap(Struct, frozen=True):
@@ -74,5 +90,22 @@ def samples_of(name: str, page: Any) -> list[Sample]:
 
 def before(position: str) -> str:
     """The position in front of the sample at this one."""
+    epoch, seq = numbered(position)
+    return f"{epoch}:{max(seq - 1, 0)}"
+
+
+def numbered(position: str) -> tuple[str, int]:
+    """Epoch and number of a position."""
     epoch, _, seq = position.rpartition(":")
-    return f"{epoch}:{max(int(seq) - 1, 0)}"
+    return epoch, int(seq) if seq.isdecimal() else 0
+
+
+def between(position: str | None, later: str | None) -> int | None:
+    """How many samples are behind a position and before a later one; None: their numbers do not tell it.
+
+    Several nodes that share a count leave numbers out; its epoch says so.
+    """
+    (epoch, seq), (known, last) = numbered(later or ":0"), numbered(position or ":0")
+    if not epoch or epoch != known or epoch.startswith(SKIPPING):
+        return None
+    return max(seq - last - 1, 0)

@@ -177,13 +177,13 @@ take_page <- function(it, records, is_recovered, lost) {
 }
 
 # How many are missing before a record. The server says that a position is gone, and the numbers how many that were, if they did
-# not begin anew and none was left out on purpose.
+# not begin anew and none was left out: on purpose, or by several nodes that share a count, whose epoch begins with "x".
 missed <- function(it, position, lost, is_recovered, was = it$position) {
   if (is_recovered) return(lost)
   if (it$is_thinned || is.null(position) || is.null(was)) return(NA_real_)
   here <- strsplit(position, ":", fixed = TRUE)[[1L]]
   there <- strsplit(was, ":", fixed = TRUE)[[1L]]
-  if (here[[1L]] != there[[1L]]) return(NA_real_)
+  if (here[[1L]] != there[[1L]] || startsWith(here[[1L]], "x")) return(NA_real_)
   max(lost, as.numeric(here[[2L]]) - as.numeric(there[[2L]]) - 1)
 }
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from radiod.core.arguments import optional, text
 from radiod.core.channels.registry import Channels
+from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.readers import Readers
+from radiod.core.cluster.shared_histories import filled
 from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.procedures.radiod_channel import Answer, ChannelProcedures, page_size
-from radiod.core.promises import Promise, chain, when
+from radiod.core.promises import Promise, chain, gather, when
 from radiod.core.sessions.session import Session
 from radiod.errors import Refused
 
@@ -21,9 +23,10 @@ __all__ = ["ClusterChannelProcedures"]
 class ClusterChannelProcedures(ChannelProcedures):
     """As ``ChannelProcedures``.
 
-    ``elsewhere``, ``places``, ``channels``, ``shared_writers``: set before the first call.
+    ``elsewhere``, ``places``, ``channels``, ``shared_writers``, ``peers``: set before the first call.
     """
 
+    peers: Peers
     elsewhere: Readers
     places: Places
     channels: Channels
@@ -41,9 +44,11 @@ class ClusterChannelProcedures(ChannelProcedures):
         return page(None) if known is None else chain(known, page)
 
     def get(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:
-        """As ``ChannelProcedures.get``; its readers are those of all nodes."""
+        """As ``ChannelProcedures.get``; its readers are those of all nodes, its position that of the log."""
         first = self._descriptions.get(session, text("name", name))
-        return self._counted(self._look(session, name), lambda: self._descriptions.get(session, name), first)
+        here = filled(self._lookup.space_known_to(session, name).histories, name, self.peers)
+        known = gather([one for one in (self._look(session, name), here) if one is not None])
+        return self._counted(known, lambda: self._descriptions.get(session, name), first)
 
     def open_write(
         self, session: Session, *, name: Any, key: Any, control_key: Any

@@ -13,6 +13,7 @@ from typing import Final
 from radiod.core.cluster.appender import Appender
 from radiod.core.cluster.logged import Epoch, decode, encode
 from radiod.core.cluster.ports import Appended, Failure, Stored, Streams, StreamSettings
+from radiod.core.history.positions import SKIPPING
 from radiod.core.ids import Ids
 from radiod.core.timers import Clock, Timers
 
@@ -24,7 +25,7 @@ SIZES: Final[tuple[int, ...]] = (64, 512, 4096, 32768, 262144)
 AGAIN_S: Final = 1.0
 """Between two tries of what found no leader."""
 
-EPOCH_CHARACTERS: Final = 12
+EPOCH_CHARACTERS: Final = 11
 
 
 def most_for(size: int) -> int:
@@ -160,7 +161,8 @@ class LogStream:
 
     def _begin(self, round: int, instead_of: int) -> None:
         """Begin a new epoch, unless somebody else was faster."""
-        epoch = self._ids.secret()[-EPOCH_CHARACTERS:]
+        # Other topics' records take numbers, too.
+        epoch = SKIPPING + self._ids.secret()[-EPOCH_CHARACTERS:]
 
         def done(outcome: Appended | Failure) -> None:
             if round != self._round:

@@ -16,6 +16,7 @@ from radiod.core.cluster.channel_claims import ChannelClaims
 from radiod.core.cluster.channel_procedures import ClusterChannelProcedures
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
+from radiod.core.cluster.event_history import SharedEventHistory
 from radiod.core.cluster.logs import PUBLIC, Logs
 from radiod.core.cluster.mirrored import (
     MirroredCallees,
@@ -129,7 +130,7 @@ class ClusterRealm(Realm):
             self.lifecycle, self.lookup, self.descriptions, self.writers, self._ids
         )
         channels.elsewhere, channels.places, channels.channels = self.readers, self.places, self.channels
-        channels.shared_writers = self._shared_writers
+        channels.shared_writers, channels.peers = self._shared_writers, self.cluster.nodes
         families: list[Family] = [
             channels,
             ClusterSessions(self.sessions, authority, slices, self.census),
@@ -139,20 +140,22 @@ class ClusterRealm(Realm):
             self._rpc_procedures,
             server,
             SharedPresenceProcedures(self._shared_presence),
-            self._make_subscription_procedures(),
+            *self._make_subscription_procedures(),
         ]
         for family in families:
             procedures.table |= family.procedures
         return procedures
 
-    def _make_subscription_procedures(self) -> SharedSubscriptionProcedures:
+    def _make_subscription_procedures(self) -> list[Family]:
         broker = self.space.broker
         assert isinstance(broker, SharedBroker)
         procedures = SharedSubscriptionProcedures(
             self.sessions, broker, self.departures, self.slices, self.census
         )
         procedures.id_of = broker.id_of
-        return procedures
+        past = SharedEventHistory(self.space, self.slices, self.usage.retold)
+        past.broker, past.subscriptions = broker, procedures
+        return [procedures, past]
 
     def _make_messages(self) -> SharedMessages:
         self.rpc = ClusterRpc(
@@ -178,6 +181,7 @@ class ClusterRealm(Realm):
         gateway.interest, gateway.places = self.router_topics, self.places
         gateway.clock, gateway.timers = self._clock, self._timers
         gateway.elsewhere, gateway.channels = self.readers, self.channels
+        gateway.peers = self.cluster.nodes
         return gateway
 
     # --- topics

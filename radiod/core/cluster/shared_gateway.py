@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from radiod.core.channels.registry import Channels
+from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.places import Places, private_place
 from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.router_topics import RouterTopics
+from radiod.core.cluster.shared_histories import filled
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.ids import digest
-from radiod.core.promises import Promise, chain, when
+from radiod.core.promises import Promise, chain, gather, when
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.gateway import PUBLISH_OPTIONS, Gateway
 from radiod.core.rights import Actor, Permissions, Principal, Verdict
@@ -28,13 +30,14 @@ LISTENS_WITHIN_S: Final = 10.0
 class SharedGateway(Gateway):
     """The way in without WAMP: who may listen is told so when other nodes know of it.
 
-    ``interest``, ``places``, ``clock``, ``timers``, ``elsewhere``, ``channels``: set before anybody
-    comes.
+    ``interest``, ``places``, ``clock``, ``timers``, ``elsewhere``, ``channels``, ``peers``: set before
+    anybody comes.
     """
 
     channels: Channels
     elsewhere: Readers
     interest: RouterTopics
+    peers: Peers
     places: Places
     clock: Clock
     timers: Timers
@@ -84,7 +87,7 @@ class SharedGateway(Gateway):
     def describe(
         self, name: str, permissions: Permissions | None
     ) -> dict[str, Any] | Promise[dict[str, Any]]:
-        """As ``Gateway.describe``; its readers are those of all nodes."""
+        """As ``Gateway.describe``; its readers are those of all nodes, its position that of the log."""
         first = Gateway.describe(self, name, permissions)
 
         def again() -> dict[str, Any] | Promise[dict[str, Any]]:
@@ -93,7 +96,8 @@ class SharedGateway(Gateway):
             except Refused:
                 return first  # it has ended meanwhile
 
-        return when(self.elsewhere.look(name), again)
+        here = filled(self._lookup.space_of(None).histories, name, self.peers)
+        return when(gather([one for one in (self.elsewhere.look(name), here) if one is not None]), again)
 
     def page(
         self, prefix: str, limit: int, after: str | None, permissions: Permissions | None

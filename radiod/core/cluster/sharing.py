@@ -79,6 +79,10 @@ class SharedBroker(Broker):
         name = f"{self.realm}\n{match}\n{topic}".encode("utf-8", "surrogatepass")
         return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") % (HALF_OF_IDS - 1) + 1
 
+    def of_others(self, id: int, match: MatchPolicy, topic: str) -> Subscription:
+        """One that only other nodes have: it has no listeners here, and is in no table."""
+        return Subscription(id, match, topic, 0.0, self._flow, self)
+
     def _retain(self, topic: str, retained: Retained) -> None:
         super()._retain(topic, retained)
         self.records.saw(self.place or topic)

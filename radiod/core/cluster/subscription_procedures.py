@@ -14,6 +14,7 @@ from radiod.core.channels.authority import Authority
 from radiod.core.cluster.census import Census, Found
 from radiod.core.cluster.census_letters import Described, Named
 from radiod.core.procedures.family import Payloads
+from radiod.core.procedures.wamp_sessions import find_session
 from radiod.core.procedures.wamp_subscriptions import SubscriptionProcedures
 from radiod.core.promises import Promise, after, chain
 from radiod.core.pubsub.broker import Broker, Subscription, describe_subscription
@@ -103,6 +104,8 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
         return super().count_subscribers(caller, subscription=subscription)
 
     def _remove_own(self, caller: Session, *, subscription: Any, session: Any, reason: Any) -> Payload:
+        # Of all nodes one has the session: what that says counts.
+        find_session(self._sessions, session)
         return super().remove_subscriber(caller, subscription=subscription, session=session, reason=reason)
 
     # --- asking
@@ -150,7 +153,7 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
 
         return chain(self._census.ask_all(MATCH, Named, topic=topic), came)
 
-    def _find(self, caller: Session, subscription: Any) -> Promise[tuple[Described, Found[Described]]]:
+    def find(self, caller: Session, subscription: Any) -> Promise[tuple[Described, Found[Described]]]:
         """What is told of a subscription that some node has. Comes to ``no_such_subscription``."""
         id = identifier("subscription", subscription)
 
@@ -178,7 +181,7 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
         def tell(found: tuple[Described, Found[Described]]) -> Payload:
             return found[1].told(found[0])
 
-        return chain(self._find(caller, subscription), tell)
+        return chain(self.find(caller, subscription), tell)
 
     def list_subscribers(self, caller: Session, *, subscription: Any) -> Any:
         """As there."""
@@ -210,7 +213,7 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
         def ask(_: Any) -> Payload | Promise[Payload]:
             return chain(self._census.ask_all(name, kind, subscription=subscription), tell)
 
-        return chain(self._find(caller, subscription), ask)
+        return chain(self.find(caller, subscription), ask)
 
     def remove_subscriber(self, caller: Session, *, subscription: Any, session: Any, reason: Any) -> Any:
         """As there, on whatever node the session is."""
@@ -218,15 +221,17 @@ class SharedSubscriptionProcedures(SubscriptionProcedures):
             return self._remove_own(caller, subscription=subscription, session=session, reason=reason)
 
         def done(found: Found[bool]) -> Payload:
-            if not found.values:
-                raise Refused(NO_SUCH_SESSION, f"no session {session} has it{found.unsure}")
-            return Payload.of()
+            if found.values:
+                return Payload.of()
+            if any(one.error == NO_SUCH_SUBSCRIPTION for one in found.refusals):
+                raise Refused(NO_SUCH_SUBSCRIPTION, f"session {session} does not have it")
+            raise Refused(NO_SUCH_SESSION, f"no session {session}{found.unsure}")
 
         def ask(_: Any) -> Payload | Promise[Payload]:
             arguments = {"subscription": subscription, "session": session, "reason": reason}
             return chain(self._census.ask_all(REMOVE, bool, **arguments), done)
 
-        return chain(self._find(caller, subscription), ask)
+        return chain(self.find(caller, subscription), ask)
 
 
 def _namer(into: Named) -> Callable[[list[Subscription]], object]:

@@ -1,7 +1,8 @@
 """Positions: how far a listener has come on a channel, as one text that is valid on every transport.
 
-``epoch:seq``: seq grows with each event of the channel, on a server that is alone by one, from 1. The epoch
-changes when that count starts anew.
+``epoch:seq``: seq grows with each event of the channel, by one, from 1. The epoch changes when that count
+starts anew. Where several nodes share the count it grows by one or more: such an epoch begins with
+``SKIPPING``, and nobody may tell by its numbers how many events are between two of them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from typing import Any, Final, NamedTuple
 from radiod.core.ids import MAX_ID
 from radiod.errors import INVALID_ARGUMENT, Refused
 
-__all__ = ["Position", "position"]
+__all__ = ["SKIPPING", "Position", "position"]
 
 FORM: Final = re.compile(r"([0-9A-Za-z]{1,64}):(0|[1-9][0-9]{0,15})", re.ASCII)
+
+
+SKIPPING: Final = "x"
+"""No epoch of a count without gaps begins so: those are hexadecimal."""
 
 
 class Position(NamedTuple):

@@ -15,13 +15,16 @@ from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.rights import Action, Verdict
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_uri
-from radiod.errors import HISTORY_UNAVAILABLE, NOT_AUTHORIZED, Refused
+from radiod.errors import HISTORY_UNAVAILABLE, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import SubscribeOptions
 
 __all__ = ["HistoryProcedures"]
 
 MAX_EVENTS: Final = 1000
+
+MAX_LAST: Final = 1_000_000
+"""As many as a history may hold."""
 
 
 class HistoryProcedures:
@@ -34,11 +37,16 @@ class HistoryProcedures:
         self._lookup = lookup
         self._retold = retold
         self.procedures: dict[str, Procedure] = {
-            "radiod.channel.history": ({"name": REQUIRED, "after": None, "limit": 100}, self.history),
+            "radiod.channel.history": (
+                {"name": REQUIRED, "after": None, "limit": 100, "last": None},
+                self.history,
+            ),
         }
 
-    def history(self, session: Session, *, name: Any, after: Any, limit: Any) -> Payload | Promise[Payload]:
-        """What came after a position → ``{events, position, recovered}``.
+    def history(
+        self, session: Session, *, name: Any, after: Any, limit: Any, last: Any
+    ) -> Payload | Promise[Payload]:
+        """What came after a position, or the ``last`` so many events → ``{events, position, recovered}``.
 
         Each event is ``{position, time, args, kwargs}``, oldest first; ``position`` is where to go on.
         ``lost``, in the answer and in the event behind, is how many cannot be said to the caller, if any.
@@ -46,6 +54,9 @@ class HistoryProcedures:
         check_uri(text("name", name))
         behind = optional(position, "after", after)
         most = whole("limit", limit, 1, MAX_EVENTS)
+        count = None if last is None else whole("last", last, 1, MAX_LAST)
+        if behind is not None and count is not None:
+            raise Refused(INVALID_ARGUMENT, "after or last, not both")
 
         def find(verdict: Verdict) -> Payload | Promise[Payload]:
             if not verdict.is_allowed:
@@ -54,7 +65,9 @@ class HistoryProcedures:
             return when(space.histories.ready(name, after=behind), lambda: answer(space))
 
         def answer(space: TopicSpace) -> Payload:
-            page = space.recovery.page(session, name, behind, most)
+            recovery = space.recovery
+            begin = behind if count is None else recovery.before_last(session.principal, name, count)
+            page = recovery.page(session, name, begin, most)
             if page is None or space.histories.wanted(name) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
             return Retelling(

@@ -8,7 +8,7 @@ Source: WAMP specification, "Event History".
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from heapq import heapify, heappop, heapreplace
 from typing import Any, Final
@@ -81,21 +81,35 @@ class EventHistoryProcedures:
         caller, if any. An answer is over with the event that takes it past ``MAX_PAGE_BYTES``.
         """
         id = identifier("subscription", subscription)
-        found = find_subscription(self._space.broker, caller, id)
+        found = self._found(caller, id)
         if not isinstance(reverse, bool):
             raise Refused(INVALID_ARGUMENT, "reverse must be a boolean")
         most = min(identifier("limit", limit), MAX_EVENTS)
         optional(text, "topic", topic)
         window = _Window(bounds)
+        return chain(
+            found,
+            lambda subscription: self._allowed(
+                subscription,
+                caller,
+                lambda: self._answer(subscription, caller, window, topic, most, reverse),
+            ),
+        )
+
+    def _found(self, caller: Session, id: int) -> Subscription | Promise[Subscription]:
+        """The subscription of that id. Raises, or settles with: Refused: ``no_such_subscription``."""
+        return find_subscription(self._space.broker, caller, id)
+
+    def _allowed(
+        self, found: Subscription, caller: Session, tell: Callable[[], Generator[None, None, Payload]]
+    ) -> Payload | Promise[Payload]:
+        """What ``tell`` tells, if the caller may subscribe, when the past is here."""
 
         def answer(verdict: Verdict) -> Payload | Promise[Payload]:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, "event history needs the right to subscribe to its topic")
             ready = self._space.histories.ready(found.topic, found.match)
             return when(ready, lambda: self._slices.run(tell()))
-
-        def tell() -> Generator[None, None, Payload]:
-            return self._answer(found, caller, window, topic, most, reverse)
 
         permissions = caller.principal.permissions
         options = SubscribeOptions(match=found.match)

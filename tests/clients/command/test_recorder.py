@@ -23,7 +23,8 @@ class Server:
             return {"position": f"{self.epoch}:{self.last}"}
         if not self.is_kept:
             raise CallError("wamp.error.history_unavailable")
-        epoch, _, seq = args[0].rpartition(":")
+        after, _, *last = args
+        epoch, _, seq = (after or f"{self.epoch}:{self.last - sum(last)}").rpartition(":")
         behind = int(seq) if epoch == self.epoch else 0
         is_whole = epoch == self.epoch and behind + 1 >= self.first
         numbers = range(max(self.first, behind + 1), self.last + 1)[: self.page]
@@ -160,7 +161,7 @@ def test_a_private_channel_is_joined_before_its_past_is_asked_for(recording):
     past = Past(server.call, "town", "key")
     assert past.beginning(3) == "e:1"
     assert [len(samples) for samples, _ in past.behind("e:1")] == [3]
-    assert server.calls[0] == server.calls[2] == "radiod.channel.join"
+    assert server.calls[0] == server.calls[3] == "radiod.channel.join"
 
 
 def test_what_is_held_is_the_writing(recording):
@@ -177,3 +178,16 @@ def test_what_is_held_is_the_writing(recording):
     recorder = Recorder(recording, past, lambda gap, position: None, Held)
     recorder.put(live(3))
     assert seen == ["e:2", "e:3"]
+
+
+def test_by_numbers_that_are_left_out_nobody_can_count(recording, written):
+    recorder = recorder_for(recording, Server(9, 9, epoch="x"))
+    recorder.put(live(3, epoch="x"))
+    recorder.put(live(9, epoch="x", gap=Gap(5, "queue")))
+    assert written() == [(3, None), (9, Gap(None, "history"))]
+
+
+def test_the_beginning_is_before_as_many_as_there_are():
+    assert Past(Server(2, 9).call, "town", None).beginning(3) == "e:6"
+    assert Past(Server(1, 0).call, "town", None).beginning(3) == "e:0"
+    assert Past(Server(1, 5, is_kept=False).call, "town", None).beginning(3) == "e:5"

@@ -310,6 +310,15 @@ test("gaps: of the server's buffer, of a history that was left, of another count
   assert.deepEqual((await thinned.next()).value.gap, new Gap(null, "reconnect"));
 });
 
+test("by numbers that are left out nobody can count", async () => {
+  const { radio, wire } = await opened();
+  const { made: listen } = await listening(wire, () => radio.channel("x").listen(), { position: "xe:1" });
+  wire.say([36, 5, 1, { _epoch: "xe", _seq: 9, _recovered: false }, ["a"]]);
+  assert.equal((await listen.next()).value.gap, null);
+  wire.say([36, 5, 1, { _epoch: "xe", _seq: 20, _recovered: false }, ["b"]]);
+  assert.deepEqual((await listen.next()).value.gap, new Gap(null, "history"));
+});
+
 test("the first event of one that has no past to be told of has no gap", async () => {
   const { radio, wire } = await opened();
   const { made: listen } = await listening(wire, () => radio.channel("x").listen());
@@ -321,8 +330,20 @@ test("the past: behind a position, or the last ones", async () => {
   const { radio, wire } = await opened();
   radio.channel("x").listen({ after: "e:4" });
   assert.equal(wire.take(32)[0][2]._radiod_after, "e:4");
-  const { options } = await listening(wire, () => radio.channel("y").listen({ last: 3 }), { position: "e:2" });
-  assert.equal(options._radiod_after, "e:0");
+  for (const [page, position] of [
+    [{ events: [{ position: "e:7" }], position: "e:7" }, "e:6"],
+    [{ events: [], position: "e:4" }, "e:9"],
+    [new Error("wamp.error.history_unavailable"), "e:9"],
+  ]) {
+    const listen = radio.channel("y").listen({ last: 3 });
+    wire.answer({ "radiod.channel.history": page });
+    wire.answer({ "radiod.channel.get": { position: "e:9" } });
+    const [[, request, options]] = wire.take(32);
+    assert.equal(options._radiod_after, position);
+    wire.say([33, request, 5]);
+    listen.close();
+    wire.say([35, wire.take(34)[0][1]]);
+  }
   assert.throws(() => radio.channel("z").listen({ after: "nowhere" }), TypeError);
 });
 

@@ -59,3 +59,36 @@ def test_a_channel_that_ends_while_others_are_asked_is_told_of_as_it_was(world):
     (answer,) = [one for one in asker.received() if one[:2] == [50, request]]
     assert (answer[3][0]["name"], answer[3][0]["readers"]) == ("song", 0)
     assert asker.do("radiod.channel.get", "song") == "radiod.error.channel_closed"
+
+
+@pytest.fixture
+def kept(world):
+    """A channel with a history, of which one node has heard nothing yet."""
+    owner = world.caller("a")
+    owner.do("radiod.channel.create", "kept", history={"size": 5})
+    for number in range(3):
+        assert owner.ask(16, {"acknowledge": True}, "kept", [number])[0] == 17
+    return world
+
+
+def test_the_position_is_that_of_the_log(kept):
+    positions = [kept.caller(name).do("radiod.channel.get", "kept")["position"] for name in "abc"]
+    assert len(set(positions)) == 1
+    assert kept.caller("c").do("radiod.channel.history", "kept")["position"] == positions[0]
+
+
+def test_the_last_ones_are_so_many_on_every_node(kept):
+    kept.caller("a").do("radiod.channel.create", "other", history={"size": 5})
+    # Numbers that are others'.
+    for topic in ("other", "other", "kept"):
+        kept.caller("b").ask(16, {"acknowledge": True}, topic, [topic])
+    for name in "abc":
+        page = kept.caller(name).do("radiod.channel.history", "kept", last=2)
+        assert [event["args"] for event in page["events"]] == [[2], ["kept"]]
+
+
+def test_a_node_that_is_cut_off_tells_the_position_that_it_has(kept):
+    kept.isolate("c")
+    kept.disconnect("c")
+    kept.advance(10)
+    assert kept.caller("c").do("radiod.channel.get", "kept")["position"].endswith(":0")

@@ -8,6 +8,7 @@ from support.cluster.engine import FakeEngine
 from radiod.core.cluster.log_stream import SIZES, LogStream, most_for
 from radiod.core.cluster.logged import Epoch, encode
 from radiod.core.cluster.ports import Stored
+from radiod.core.history.positions import SKIPPING, position
 from radiod.testing import FakeClock
 
 
@@ -79,6 +80,14 @@ def test_who_opens_it_together_agrees(engine):
     assert [len(one) for one in opened] == [1, 1, 1]
     assert len({one[0] for one in opened}) == 1
     assert nodes[0].open() == opened[0]
+
+
+def test_its_epoch_says_that_numbers_are_left_out(engine):
+    opened = Node(engine, "n1").open()
+    engine.clock.advance(4)
+    (epoch,) = opened
+    assert (epoch[0], len(epoch)) == (SKIPPING, 12)
+    assert str(position("after", f"{epoch}:1")) == f"{epoch}:1"
 
 
 def test_it_is_opened_as_soon_as_somebody_leads(engine):

@@ -109,6 +109,13 @@ class TestChannels:
         assert self.ask(channels, gateway.describe("one", None))["readers"] == 3
         assert gateway.describe("one", None)["readers"] == 3
 
+    def test_tells_where_the_log_stands(self, channels):
+        owner = channels.caller("a")
+        owner.do("radiod.channel.create", "kept", history={"size": 5})
+        owner.ask(16, {"acknowledge": True}, "kept", [1])
+        position = owner.do("radiod.channel.get", "kept")["position"]
+        assert self.ask(channels, channels["c"].realm.gateway.describe("kept", None))["position"] == position
+
     def test_every_page_does(self, channels):
         gateway = channels["a"].realm.gateway
         assert self.readers(self.ask(channels, gateway.page("", 10, None, None))) == {"one": 3, "two": 0}

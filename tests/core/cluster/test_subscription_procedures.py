@@ -96,6 +96,14 @@ class TestTakingAway:
     def test_from_nobody_is_refused(self, asker, id):
         assert asker.do(f"{S}.remove_subscriber", id, 17) == NO_SUCH_SESSION
 
+    def test_from_a_session_that_does_not_have_it_is_refused_on_any_node(self, world, asker, id):
+        elsewhere = world.caller("b")
+        assert asker.do(f"{S}.remove_subscriber", id, elsewhere.id) == NO_SUCH_SUBSCRIPTION
+        own = world.listener("a", "tune")
+        only_here = asker.do(f"{S}.lookup", "tune")
+        assert asker.do(f"{S}.remove_subscriber", only_here, elsewhere.id) == NO_SUCH_SUBSCRIPTION
+        assert asker.do(f"{S}.list_subscribers", only_here) == [own.id]
+
 
 def test_who_does_not_answer_is_named(world, asker, id):
     world.cut("a", "b")

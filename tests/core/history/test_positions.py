@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.history.positions import Position, position
+from radiod.core.history.positions import SKIPPING, Position, position
 from radiod.errors import Refused
 
 
@@ -28,3 +28,9 @@ def test_what_is_no_position_is_refused_by_the_parameters_name(value):
         position("after", value)
     assert refused.value.uri == "wamp.error.invalid_argument"
     assert refused.value.text.startswith("after must be a position")
+
+
+def test_a_count_without_gaps_is_told_from_one_that_leaves_numbers_out(world):
+    epoch = world.realm.space.histories.track("a").epoch
+    assert not epoch.startswith(SKIPPING)
+    assert SKIPPING not in "0123456789abcdef"

@@ -69,6 +69,33 @@ def test_says_when_its_beginning_is_gone(world, alice, caller):
     assert (len(answer["events"]), answer["recovered"]) == (5, False)
 
 
+@pytest.mark.parametrize(
+    ("last", "numbers"), [(1, [7]), (3, [5, 6, 7]), (5, [3, 4, 5, 6, 7]), (100, [3, 4, 5, 6, 7])]
+)
+def test_the_last_ones(world, alice, caller, last, numbers):
+    publish(world, alice, 8)
+    answer = caller.call(HISTORY, "a", last=last)
+    assert ([event["args"][0] for event in answer["events"]], answer["recovered"]) == (numbers, True)
+    first = caller.call(HISTORY, "a", None, 1, last)
+    assert [event["args"][0] for event in first["events"]] == numbers[:1]
+
+
+def test_the_last_ones_of_a_channel_that_has_none_yet(world, alice, caller):
+    epoch = world.realm.space.histories.find("a").epoch
+    expected = {"events": [], "position": f"{epoch}:0", "recovered": True}
+    assert caller.call(HISTORY, "a", last=3) == expected
+    assert caller.call(HISTORY, "b", last=3) == HISTORY_UNAVAILABLE
+
+
+@pytest.mark.parametrize("last", [0, -1, 1.5, "1", True, [], 1_000_001])
+def test_a_wrong_number_of_last_ones_is_refused(alice, caller, last):
+    assert caller.call(HISTORY, "a", last=last) == INVALID_ARGUMENT
+
+
+def test_the_last_ones_are_behind_no_position(alice, caller):
+    assert caller.call(HISTORY, "a", "e:1", last=1) == INVALID_ARGUMENT
+
+
 def test_holds_nothing_that_is_for_others(world, alice, caller):
     publish(world, alice, 1, eligible_authid=["bob"])
     assert caller.call(HISTORY, "a")["events"] == []

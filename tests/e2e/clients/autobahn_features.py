@@ -374,12 +374,16 @@ async def taking_over_a_registration() -> Any:
     caller, first, second = await join_all(None, None, None)
     gate = txaio.create_future()
 
+    asked: list[bool] = []
+
     async def answer(is_late: bool = False) -> str:
+        asked.append(is_late)
         return f"first{await gate}" if is_late else "first"
 
     await first.offer("taken", answer, force_reregister=True)
     answers = [await caller.call("taken")]
     pending = caller.call("taken", True)
+    await until(lambda: True in asked)
     await second.offer("taken", lambda: "second", force_reregister=True)
     answers.append(await caller.call("taken"))
     txaio.resolve(gate, ", late")
@@ -550,7 +554,8 @@ async def session_meta_api() -> Any:
     details = await admin.call("wamp.session.get", joe.id)
     seen["get"] = [details["session"] == joe.id, *(details[name] for name in IDENTITY)]
     await until(lambda: len(joins) >= 3)
-    seen["on_join"] = [[args[0][name] for name in IDENTITY[:2]] for args, _ in joins[:2]]
+    named = [args[0] for args, _ in joins if args[0]["authid"] in ("joe", "rita")]
+    seen["on_join"] = sorted([joined[name] for name in IDENTITY[:2]] for joined in named)
     await go(other)
     await until(lambda: leaves)
     (session, _authid, role), _ = leaves[0]
@@ -609,11 +614,12 @@ async def subscription_meta_api() -> Any:
             await admin.call("wamp.subscription.match", "meta.topic") == [subscription.id, by_prefix.id],
             await admin.call("wamp.subscription.match", "unheard"),
         ],
-        "subscribers": await admin.call("wamp.subscription.list_subscribers", subscription.id)
-        == [one.id, two.id],
+        "subscribers": sorted(await admin.call("wamp.subscription.list_subscribers", subscription.id))
+        == sorted([one.id, two.id]),
         "count": await admin.call("wamp.subscription.count_subscribers", subscription.id),
     }
     await subscription.unsubscribe()
+    await until(lambda: ["on_unsubscribe", "one"] in log)
     await go(two)
     await until(lambda: len(log) >= 10)
     seen["events"] = sorted(log)
@@ -660,6 +666,7 @@ async def registration_meta_api() -> Any:
         "count": await admin.call("wamp.registration.count_callees", registration.id),
     }
     await registration.unregister()
+    await until(lambda: ["on_unregister", "one"] in log)
     await go(two)
     await until(lambda: len(log) >= 10)
     seen["events"] = sorted(log)
@@ -680,6 +687,7 @@ async def testaments() -> Any:
     await flushed.call("wamp.session.flush_testaments")
     await go(flushed)
     await go(left)
+    await until(lambda: len(events) >= 2)
     # Without a goodbye.
     lost.disconnect()
     await until(lambda: len(events) >= 3)

@@ -105,7 +105,7 @@ class Fleet:
         """
         with contextlib.ExitStack() as stack:
             if is_alone:
-                cluster, realm = Cluster(stack.enter_context(self._nodes(text)), []), "radio"
+                cluster, realm = Cluster(stack.enter_context(self._nodes(with_probes(text))), []), "radio"
                 stack.callback(cluster.end)
             else:
                 cluster = self._shared(text)
@@ -149,6 +149,14 @@ class Fleet:
         folder.mkdir()
         with nodes(folder, self._servers.urls, self._number, text, f'name = "{name}"\n') as running:
             yield running
+
+
+def with_probes(text: str) -> str:
+    """A configuration in whose realm ``radio`` there is a channel for what the probes log."""
+    given = tomllib.loads(text)
+    channels = given["realms"]["radio"].get("channels", {})
+    radio = {**given["realms"]["radio"], "channels": {**channels, KEPT: {"history": {"size": 10}}}}
+    return written({**given, "realms": {**given["realms"], "radio": radio}})
 
 
 def with_copies(text: str, names: list[str]) -> str:

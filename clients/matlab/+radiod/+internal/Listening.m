@@ -180,7 +180,8 @@ classdef Listening < handle
     end
 
     function before = gap_before(self, records, told)
-      % By the numbers of the positions: NaN if the count has begun anew, or there is none.
+      % By the numbers of the positions: NaN if the count has begun anew, there is none, or several nodes that share
+      % it leave numbers out: such an epoch begins with x.
       before = NaN;
       if isempty(records)
         before = 0;
@@ -189,7 +190,7 @@ classdef Listening < handle
       first = radiod.internal.each(records);
       [epoch, number] = radiod.internal.parts(first{1}.position);
       [own_epoch, own_number] = radiod.internal.parts(self.position);
-      if strcmp(epoch, own_epoch) && ~isempty(epoch)
+      if strcmp(epoch, own_epoch) && ~isempty(epoch) && epoch(1) ~= 'x'
         before = max(0, number - own_number - 1 - told);
       end
     end

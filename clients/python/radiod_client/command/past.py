@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import structs
 
 from radiod_client.errors import CallError
-from radiod_client.samples import Gap, Sample, samples_of
+from radiod_client.samples import MOST_LAST, Gap, Sample, before, between, samples_of
 
-__all__ = ["Past", "numbered"]
+__all__ = ["Past"]
 
 LIMIT = 1000
 NO_HISTORY = "wamp.error.history_unavailable"
@@ -32,7 +32,7 @@ class Past:
         """What is missing behind the last page, where no sample came to tell it."""
 
     def beginning(self, last: int) -> str | None:
-        """The position in front of so many of the newest samples; None where nothing is counted."""
+        """The position in front of so many of the newest samples, at least one; None: nothing is counted."""
         self._join()
         try:
             position = self._call("radiod.channel.get", self._name).get("position")
@@ -41,8 +41,12 @@ class Past:
             return None
         if position is None:
             return None
-        epoch, seq = numbered(position)
-        return f"{epoch}:{max(seq - last, 0)}"
+        try:
+            page = self._call("radiod.channel.history", self._name, None, 1, min(last, MOST_LAST))
+        except CallError:
+            return str(position)
+        events = page["events"]
+        return before(events[0]["position"]) if events else str(page["position"])
 
     def behind(self, position: str, *, is_promised: bool = True) -> Iterator[tuple[list[Sample], str]]:
         """Samples after ``position``, and where to go on behind them; nothing, if nothing is kept.
@@ -80,15 +84,4 @@ class Past:
 
 def _missing(position: str, samples: list[Sample]) -> Gap:
     """How much is gone between a position and the first sample that is still there."""
-    epoch, seq = numbered(position)
-    if samples:
-        found, first = numbered(samples[0].position or ":0")
-        if found == epoch and first > seq + 1:
-            return Gap(first - seq - 1, "history")
-    return Gap(None, "history")
-
-
-def numbered(position: str) -> tuple[str, int]:
-    """Epoch and number of a position."""
-    epoch, _, seq = position.rpartition(":")
-    return epoch, int(seq) if seq.isdecimal() else 0
+    return Gap((between(position, samples[0].position) if samples else None) or None, "history")

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 from msgspec import structs
 
-from radiod_client.command.past import Past, numbered
+from radiod_client.command.past import Past
 from radiod_client.recordings.recording import Recording
 from radiod_client.recordings.records import record_of
-from radiod_client.samples import Gap, Sample
+from radiod_client.samples import Gap, Sample, between, numbered
 
 __all__ = ["Recorder"]
 
@@ -119,8 +119,8 @@ class Recorder:
             return [sample]
         if gap is not None:
             # It begins behind what is missing.
-            missing = seq - (_number(found[-1]) if found else numbered(self._behind)[1]) - 1
-            gap = Gap(missing, "history") if missing > 0 else None
+            missing = between(found[-1].position if found else self._behind, sample.position)
+            gap = None if missing == 0 else Gap(missing, "history")
         return [*found, structs.replace(sample, gap=gap)]
 
     def _write(self, samples: list[Sample]) -> None:
