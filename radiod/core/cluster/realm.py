@@ -103,6 +103,7 @@ class ClusterRealm(Realm):
             self.holdings,
             peers=self.cluster.nodes,
             realm=self.name,
+            closes=self.cluster.settings.closes,
         )
         self.visits = Visits(self.name, self.cluster.nodes, dealer, self.sessions)
         # The same, as this one is.
