@@ -26,6 +26,7 @@ from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.cluster.rpc import ClusterRpc
 from radiod.core.cluster.shared_channels import SharedChannels
 from radiod.core.cluster.shared_departures import SharedDepartures
+from radiod.core.cluster.shared_descriptions import SharedDescriptions
 from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
@@ -114,6 +115,7 @@ class ClusterRealm(Realm):
         """As in any realm, but that what is about sessions and registrations is so on all nodes."""
         procedures = super()._make_procedures()
         self.census = Census(self.name, self.cluster.nodes, self._clock, self._timers)
+        self._shared_descriptions.attach(self.census, self.places, self.logs, self._clock, self.channels)
         registrations, authority, slices = self.dealer.registrations, self.departures, self.slices
         self._rpc_procedures = ClusterRpcProcedures(registrations, slices)
         server = ServerProcedures(self.load.describe)
@@ -123,7 +125,7 @@ class ClusterRealm(Realm):
             self.lifecycle, self.lookup, self.descriptions, self.writers, self._ids
         )
         channels.elsewhere, channels.places, channels.channels = self.readers, self.places, self.channels
-        channels.shared_writers = self._shared_writers
+        channels.shared_writers, channels.described = self._shared_writers, self._shared_descriptions
         families: list[Family] = [
             channels,
             ClusterSessions(self.sessions, authority, slices, self.census),
@@ -172,6 +174,7 @@ class ClusterRealm(Realm):
         gateway.interest, gateway.places = self.router_topics, self.places
         gateway.clock, gateway.timers = self._clock, self._timers
         gateway.elsewhere, gateway.channels = self.readers, self.channels
+        gateway.described = self._shared_descriptions
         return gateway
 
     # --- topics
@@ -256,6 +259,12 @@ class ClusterRealm(Realm):
         return broker.own_readers(name) if isinstance(broker, SharedBroker) else broker.readers(name)
 
     # --- channels
+
+    def _make_channels(self, undeclared_topics: bool) -> None:
+        super()._make_channels(undeclared_topics)
+        self.descriptions = self._shared_descriptions = SharedDescriptions(
+            self.channels, self.lookup, self.writers, self.slices
+        )
 
     def _make_registry(self, undeclared_topics: bool) -> SharedChannels:
         self._shared_channels = SharedChannels(
