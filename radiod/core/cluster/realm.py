@@ -115,7 +115,9 @@ class ClusterRealm(Realm):
         """As in any realm, but that what is about sessions and registrations is so on all nodes."""
         procedures = super()._make_procedures()
         self.census = Census(self.name, self.cluster.nodes, self._clock, self._timers)
-        self._shared_descriptions.attach(self.census, self.places, self.logs, self._clock, self.channels)
+        self._shared_descriptions.attach(
+            self.census, self.places, self.logs, self._clock, self._shared_channels
+        )
         registrations, authority, slices = self.dealer.registrations, self.departures, self.slices
         self._rpc_procedures = ClusterRpcProcedures(registrations, slices)
         server = ServerProcedures(self.load.describe)
@@ -387,9 +389,12 @@ class ClusterRealm(Realm):
 
     def _make_departures(self) -> SharedDepartures:
         departures = self._new_departures(SharedDepartures)
-        departures.shared, departures.testaments = self._shared_events, self._shared_testaments
-        self._shared_testaments.memberships = self.memberships
-        self._shared_testaments.publish = departures.publish_for
+        testaments, channels = self._shared_testaments, self._shared_channels
+        departures.shared, departures.testaments = self._shared_events, testaments
+        departures.places = testaments.places = self.places
+        departures.channels, testaments.is_there = channels, channels.is_there
+        departures.memberships = testaments.memberships = self.memberships
+        testaments.lookup, testaments.publish = self.lookup, departures.publish_for
         return departures
 
     def _make_testaments(self) -> SharedTestaments:

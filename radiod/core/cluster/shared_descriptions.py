@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 from radiod.core.arguments import REQUIRED, a_list, text
 from radiod.core.channels.channel import Channel
 from radiod.core.channels.descriptions import Descriptions
-from radiod.core.channels.registry import Channels
 from radiod.core.cluster.census import Census, Found
 from radiod.core.cluster.logs import PUBLIC, Logs
 from radiod.core.cluster.places import Places
+from radiod.core.cluster.shared_channels import SharedChannels
 from radiod.core.history.positions import Position
 from radiod.core.history.topic_history import History
 from radiod.core.promises import Promise, gather
@@ -50,13 +50,15 @@ class Elsewhere(NamedTuple):
 class SharedDescriptions(Descriptions):
     """As ``Descriptions``, of all nodes. ``attach`` comes before the first description."""
 
-    def attach(self, census: Census, places: Places, logs: Logs, clock: Clock, channels: Channels) -> None:
+    def attach(
+        self, census: Census, places: Places, logs: Logs, clock: Clock, channels: SharedChannels
+    ) -> None:
         """Have the other nodes."""
         self._census = census
         self._places = places
         self._logs = logs
         self._clock = clock
-        self._held = channels
+        self._shared = channels
         self._facts: dict[str, Elsewhere] = {}
         census.offer({TALLIES: ({"places": REQUIRED}, self._tallies)})
 
@@ -75,18 +77,13 @@ class SharedDescriptions(Descriptions):
 
     def _events(self, topic: TopicRef) -> int:
         """How many events were published on this node."""
-        channel = self._channel(topic)
+        channel = self._shared.of_topic(topic)
         if channel is not None:
             return channel.traffic.events
         if topic.broker.is_private:
             return 0
         history = self._lookup.space_of(None).histories.find(topic.topic)
         return 0 if history is None or history.is_logged else history.seq
-
-    def _channel(self, topic: TopicRef) -> Channel | None:
-        if not topic.broker.is_private:
-            return self._held.get(topic.topic) if topic.topic in self._held else None
-        return next((one for one in self._held.private if one.space.broker is topic.broker), None)
 
     # --- asking others
 
