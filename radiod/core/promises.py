@@ -6,7 +6,7 @@ for values that may be known already.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from radiod.errors import RadiodError
@@ -87,8 +87,9 @@ def when(ready: Promise[None] | None, step: Callable[[], U | Promise[U]]) -> U |
     return step() if ready is None else chain(ready, proceed)
 
 
-def gather(waits: list[Promise[None]]) -> Promise[None] | None:
+def gather(promised: Sequence[Promise[None] | None]) -> Promise[None] | None:
     """What is kept when all are, whatever they come to; None: there is nothing to wait for."""
+    waits = [wait for wait in promised if wait is not None]
     if not waits:
         return None
     done: Promise[None] = Promise()

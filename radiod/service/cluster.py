@@ -116,6 +116,7 @@ class Clustering:
             digest_of(configuration),
             dead_after_s=settings.dead_after_s,
             hold_s=settings.hold_s,
+            closes=settings.isolated is config.Isolated.CLOSE,
             max_record=configuration.limits.max_message_bytes + ENVELOPE_BYTES - HEADER_BYTES,
         )
         self.cluster = Cluster(node, clock, clock.timers, ids, self._notice)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from radiod.core.cluster.call_letters import CallLetter, Declined, Dropped, Failed, Reset, Yielded, unpack
+from radiod.core.cluster.claim import cannot_agree
 from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.foreign_calls import ForeignCall
 from radiod.core.cluster.peers import Peers
@@ -60,7 +61,8 @@ def calls_about(realm: str) -> str:
 class ClusterDealer(Dealer):
     """Registrations and pending calls of one realm on one of several nodes.
 
-    ``shared``: its ``registrations``, as what they are; ``proxies``: callees of other nodes.
+    ``shared``: its ``registrations``, as what they are; ``proxies``: callees of other nodes; ``closes``: as
+    ``NodeSettings.closes``.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class ClusterDealer(Dealer):
         *,
         peers: Peers,
         realm: str,
+        closes: bool = False,
     ) -> None:
         self._routing = RoutingOutbox(outbox, peers, calls_about(realm))
         super().__init__(self._routing, clock, timers, ids, limits, holdings)
@@ -85,6 +88,7 @@ class ClusterDealer(Dealer):
         self._owed: set[int] = set()
         self._peers = peers
         self._realm = realm
+        self._closes = closes
         self.on_left: Callable[[Session], None] = _nobody
 
     def calls_of(self, session: Session) -> Calls:
@@ -114,6 +118,9 @@ class ClusterDealer(Dealer):
     # --- calls of this node
 
     def _invoke(self, call: PendingCall, registration: Registration) -> None:
+        if self._closes and self._peers.is_isolated and registration.invoke == "single":
+            # Somebody else may have it by now.
+            raise cannot_agree("this node is cut off from the others")
         details = call.details
         failure: Refused | None = None
         while True:

@@ -7,10 +7,9 @@ from typing import Any
 
 from radiod.core.arguments import optional, text
 from radiod.core.channels.registry import Channels
-from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.readers import Readers
-from radiod.core.cluster.shared_histories import filled
+from radiod.core.cluster.shared_descriptions import SharedDescriptions
 from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.procedures.radiod_channel import Answer, ChannelProcedures, page_size
 from radiod.core.promises import Promise, chain, gather, when
@@ -23,31 +22,36 @@ __all__ = ["ClusterChannelProcedures"]
 class ClusterChannelProcedures(ChannelProcedures):
     """As ``ChannelProcedures``.
 
-    ``elsewhere``, ``places``, ``channels``, ``shared_writers``, ``peers``: set before the first call.
+    ``elsewhere``, ``places``, ``channels``, ``shared_writers``, ``described``: set before the first call.
     """
 
-    peers: Peers
     elsewhere: Readers
     places: Places
     channels: Channels
     shared_writers: SharedWriters
+    described: SharedDescriptions
 
     def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer | Promise[Answer]:
-        """As ``ChannelProcedures.list``; their readers are those of all nodes."""
+        """As ``ChannelProcedures.list``; what is told of them is of all nodes."""
 
         def page(outcome: None) -> Answer | Promise[Answer]:
             return ChannelProcedures.list(self, session, prefix=prefix, limit=limit, after=after)
 
         start = optional(text, "after", after)
         some = self.channels.page(text("prefix", prefix), page_size(limit), start)
-        known = self.elsewhere.look_all([channel.name for channel in some])
+        known = gather(
+            [
+                self.elsewhere.look_all([channel.name for channel in some]),
+                self.described.look([channel.topic for channel in some]),
+            ]
+        )
         return page(None) if known is None else chain(known, page)
 
     def get(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:
-        """As ``ChannelProcedures.get``; its readers are those of all nodes, its position that of the log."""
+        """As ``ChannelProcedures.get``; what is told of it is of all nodes."""
         first = self._descriptions.get(session, text("name", name))
-        here = filled(self._lookup.space_known_to(session, name).histories, name, self.peers)
-        known = gather([one for one in (self._look(session, name), here) if one is not None])
+        topic = self._lookup.space_known_to(session, name).at(name)
+        known = gather([self._look(session, name), self.described.look([topic])])
         return self._counted(known, lambda: self._descriptions.get(session, name), first)
 
     def open_write(

@@ -179,10 +179,13 @@ class Membership:
         return is_gone or now - other.heard >= limit
 
     def is_cut_off(self, now: float) -> bool:
-        """Whether we have heard nobody, or had no engine, for half of the time after which one is dead."""
+        """Whether we have heard nobody for half of the time after which one is dead; or had no engine for the
+        share of it after which the others, who are told that nobody is there, may take us for dead: they look
+        for us half a second later at the earliest.
+        """
         half = self._dead_after_s / 2
         if self._connected is None:
-            return now - self._since_down >= half
+            return now - self._since_down >= self._dead_after_s * MISSING_SHARE
         is_alone = self.had_others and now - self._company >= half
         # They are there, and do not let us in.
         is_refused = bool(self.known) and not self.inside and now - self._connected >= half

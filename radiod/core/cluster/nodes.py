@@ -24,7 +24,7 @@ from radiod.core.cluster.letters import (
     Told,
     decode,
 )
-from radiod.core.cluster.membership import Membership, OtherNode
+from radiod.core.cluster.membership import MISSING_SHARE, Membership, OtherNode
 from radiod.core.cluster.peers import Answers, Handler, PeerWatcher
 from radiod.core.cluster.ports import Bus
 from radiod.core.cluster.post import Post
@@ -55,7 +55,7 @@ class NodeSettings(NamedTuple):
 
     ``prefix``: of all subjects of the cluster; ``digest``: of the configuration that all are to have;
     ``hold_s``: how long an event may wait to be stored; ``max_record``: bytes of one that is, with all that
-    goes with it.
+    goes with it; ``closes``: whoever is cut off sends its sessions elsewhere, so that nothing is there twice.
     """
 
     prefix: str
@@ -64,6 +64,7 @@ class NodeSettings(NamedTuple):
     dead_after_s: float = 5.0
     hold_s: float = 15.0
     max_record: int = 2_000_000
+    closes: bool = False
 
 
 class Nodes:
@@ -226,7 +227,11 @@ class Nodes:
             self._timers.at(now + BEAT_S, self._settle)
 
     def down(self) -> None:
-        self._members.disconnect(self._clock.seconds())
+        now = self._clock.seconds()
+        self._members.disconnect(now)
+        # Before anybody else can have what is ours, whenever the next beat is due.
+        then = now + self.settings.dead_after_s * MISSING_SHARE
+        self._timers.at(then, lambda: self._note_isolation(self._clock.seconds()))
 
     def unreachable(self, reply: str) -> None:
         # Whoever can publish may answer there.

@@ -33,6 +33,7 @@ from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.cluster.rpc import ClusterRpc
 from radiod.core.cluster.shared_channels import SharedChannels
 from radiod.core.cluster.shared_departures import SharedDepartures
+from radiod.core.cluster.shared_descriptions import SharedDescriptions
 from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
@@ -111,6 +112,7 @@ class ClusterRealm(Realm):
             self.holdings,
             peers=self.cluster.nodes,
             realm=self.name,
+            closes=self.cluster.settings.closes,
         )
         self.visits = Visits(self.name, self.cluster.nodes, dealer, self.sessions)
         # The same, as this one is.
@@ -121,6 +123,9 @@ class ClusterRealm(Realm):
         """As in any realm, but that what is about sessions and registrations is so on all nodes."""
         procedures = super()._make_procedures()
         self.census = Census(self.name, self.cluster.nodes, self._clock, self._timers)
+        self._shared_descriptions.attach(
+            self.census, self.places, self.logs, self._clock, self._shared_channels
+        )
         registrations, authority, slices = self.dealer.registrations, self.departures, self.slices
         self._rpc_procedures = ClusterRpcProcedures(registrations, slices)
         server = ServerProcedures(self.load.describe)
@@ -130,7 +135,7 @@ class ClusterRealm(Realm):
             self.lifecycle, self.lookup, self.descriptions, self.writers, self._ids
         )
         channels.elsewhere, channels.places, channels.channels = self.readers, self.places, self.channels
-        channels.shared_writers, channels.peers = self._shared_writers, self.cluster.nodes
+        channels.shared_writers, channels.described = self._shared_writers, self._shared_descriptions
         families: list[Family] = [
             channels,
             ClusterSessions(self.sessions, authority, slices, self.census),
@@ -181,7 +186,7 @@ class ClusterRealm(Realm):
         gateway.interest, gateway.places = self.router_topics, self.places
         gateway.clock, gateway.timers = self._clock, self._timers
         gateway.elsewhere, gateway.channels = self.readers, self.channels
-        gateway.peers = self.cluster.nodes
+        gateway.described = self._shared_descriptions
         return gateway
 
     # --- topics
@@ -266,6 +271,12 @@ class ClusterRealm(Realm):
         return broker.own_readers(name) if isinstance(broker, SharedBroker) else broker.readers(name)
 
     # --- channels
+
+    def _make_channels(self, undeclared_topics: bool) -> None:
+        super()._make_channels(undeclared_topics)
+        self.descriptions = self._shared_descriptions = SharedDescriptions(
+            self.channels, self.lookup, self.writers, self.slices
+        )
 
     def _make_registry(self, undeclared_topics: bool) -> SharedChannels:
         self._shared_channels = SharedChannels(
@@ -388,9 +399,12 @@ class ClusterRealm(Realm):
 
     def _make_departures(self) -> SharedDepartures:
         departures = self._new_departures(SharedDepartures)
-        departures.shared, departures.testaments = self._shared_events, self._shared_testaments
-        self._shared_testaments.memberships = self.memberships
-        self._shared_testaments.publish = departures.publish_for
+        testaments, channels = self._shared_testaments, self._shared_channels
+        departures.shared, departures.testaments = self._shared_events, testaments
+        departures.places = testaments.places = self.places
+        departures.channels, testaments.is_there = channels, channels.is_there
+        departures.memberships = testaments.memberships = self.memberships
+        testaments.lookup, testaments.publish = self.lookup, departures.publish_for
         return departures
 
     def _make_testaments(self) -> SharedTestaments:

@@ -18,7 +18,7 @@ from radiod.core.cluster.places import control_id, private_place
 from radiod.core.holders import Account
 from radiod.core.ids import Ids, digest
 from radiod.core.limits import Limits
-from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.pubsub.topic_space import TopicRef, TopicSpace
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import CHANNEL_CLOSED, FEATURE_NOT_SUPPORTED, Refused
 
@@ -169,6 +169,16 @@ class SharedChannels(Channels):
         """Counted when it is held: also a private one that nobody has come for."""
 
     # --- finding them
+
+    def is_there(self, place: str) -> bool:
+        """Whether there is such a channel, or topic, also one that is not known here yet."""
+        return not place.startswith("#") or place in self.held
+
+    def of_topic(self, topic: TopicRef) -> Channel | None:
+        """The channel whose topic that is, if it is one that is known here."""
+        if not topic.broker.is_private:
+            return self._public.get(topic.topic)
+        return next((one for one in self._private.values() if one.space.broker is topic.broker), None)
 
     def find(self, name: str, key_hash: bytes | None) -> Channel | None:
         """As ``Channels.find``."""

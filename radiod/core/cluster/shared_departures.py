@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from radiod.core.channels.memberships import Memberships
+from radiod.core.cluster.places import Places
 from radiod.core.cluster.proxies import remote_principal
+from radiod.core.cluster.shared_channels import SharedChannels
 from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_testaments import SharedTestaments
 from radiod.core.cluster.testament_records import Estate
@@ -17,13 +20,18 @@ __all__ = ["SharedDepartures"]
 
 
 class SharedDepartures(Departures):
-    """As ``Departures``; ``shared``, ``testaments``: set before anybody leaves.
+    """As ``Departures``.
+
+    ``shared``, ``testaments``, ``places``, ``channels``, ``memberships``: set before anybody leaves.
 
     Sessions that leave since the server stops are told of by the other nodes, when this one is gone.
     """
 
     shared: SharedEvents
     testaments: SharedTestaments
+    places: Places
+    channels: SharedChannels
+    memberships: Memberships
 
     def _take_testaments(
         self, session: Session, *, is_everybody: bool
@@ -43,7 +51,21 @@ class SharedDepartures(Departures):
 
         def publish() -> Generator[None, None, None]:
             for testament in testaments:
-                self._publish_testament(publisher, testament)
+                self._publish_at(publisher, testament)
                 yield
 
         self._slices.run(publish())
+
+    def _publish_at(self, publisher: Session, testament: Testament) -> None:
+        """Publish what is for a place. Who may do so was asked when it was made: there it was a member."""
+        if not testament.topic.startswith("#"):
+            self._publish_testament(publisher, testament)
+            return
+        topic = self.places.at(testament.topic)
+        channel = None if topic is None else self.channels.of_topic(topic)
+        if channel is None:
+            return  # it has ended meanwhile
+        testament.topic = channel.name
+        self.memberships.enter(publisher, channel)
+        self._publish_testament(publisher, testament)
+        self.memberships.leave(publisher)

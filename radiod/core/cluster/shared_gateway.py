@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from radiod.core.channels.registry import Channels
-from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.places import Places, private_place
 from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.router_topics import RouterTopics
-from radiod.core.cluster.shared_histories import filled
+from radiod.core.cluster.shared_descriptions import SharedDescriptions
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.ids import digest
 from radiod.core.promises import Promise, chain, gather, when
@@ -30,14 +29,14 @@ LISTENS_WITHIN_S: Final = 10.0
 class SharedGateway(Gateway):
     """The way in without WAMP: who may listen is told so when other nodes know of it.
 
-    ``interest``, ``places``, ``clock``, ``timers``, ``elsewhere``, ``channels``, ``peers``: set before
+    ``interest``, ``places``, ``clock``, ``timers``, ``elsewhere``, ``channels``, ``described``: set before
     anybody comes.
     """
 
     channels: Channels
+    described: SharedDescriptions
     elsewhere: Readers
     interest: RouterTopics
-    peers: Peers
     places: Places
     clock: Clock
     timers: Timers
@@ -87,7 +86,7 @@ class SharedGateway(Gateway):
     def describe(
         self, name: str, permissions: Permissions | None
     ) -> dict[str, Any] | Promise[dict[str, Any]]:
-        """As ``Gateway.describe``; its readers are those of all nodes, its position that of the log."""
+        """As ``Gateway.describe``; what is told of it is of all nodes."""
         first = Gateway.describe(self, name, permissions)
 
         def again() -> dict[str, Any] | Promise[dict[str, Any]]:
@@ -96,19 +95,25 @@ class SharedGateway(Gateway):
             except Refused:
                 return first  # it has ended meanwhile
 
-        here = filled(self._lookup.space_of(None).histories, name, self.peers)
-        return when(gather([one for one in (self.elsewhere.look(name), here) if one is not None]), again)
+        topic = self._lookup.space_of(None).at(name)
+        return when(gather([self.elsewhere.look(name), self.described.look([topic])]), again)
 
     def page(
         self, prefix: str, limit: int, after: str | None, permissions: Permissions | None
     ) -> dict[str, Any] | Promise[dict[str, Any]]:
-        """As ``Gateway.page``; their readers are those of all nodes."""
+        """As ``Gateway.page``; what is told of them is of all nodes."""
         some = self.channels.page(prefix, limit, after)
 
         def page() -> dict[str, Any] | Promise[dict[str, Any]]:
             return Gateway.page(self, prefix, limit, after, permissions)
 
-        return when(self.elsewhere.look_all([channel.name for channel in some]), page)
+        known = gather(
+            [
+                self.elsewhere.look_all([channel.name for channel in some]),
+                self.described.look([channel.topic for channel in some]),
+            ]
+        )
+        return when(known, page)
 
     def _place(self, publisher: Actor, topic: str, key: str | None) -> str:
         """The place of what somebody could publish on just now."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from radiod.core.cluster.peers import Peers
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.histories import Histories
@@ -13,7 +12,7 @@ from radiod.core.history.topic_history import History
 from radiod.core.promises import Promise
 from radiod.wire.options import MatchPolicy
 
-__all__ = ["SharedHistories", "TopicLogs", "filled"]
+__all__ = ["SharedHistories", "TopicLogs"]
 
 
 class TopicLogs(Protocol):
@@ -105,8 +104,3 @@ class SharedHistories(Histories):
     def lose(self, history: History, seq: int) -> None:
         """Events before this number may be gone that were never here."""
         history.spoiled = max(history.spoiled, seq)
-
-
-def filled(histories: Histories, topic: str, peers: Peers) -> Promise[None] | None:
-    """Kept when all that is in a topic's log is here; None: it is, or this node can ask nobody now."""
-    return None if peers.is_isolated else histories.ready(topic)

@@ -5,7 +5,8 @@ claim, and publishes; when the node is dead, another does. As only one can relea
 once; who dies between the two takes them along. A session whose node was taken for dead has left for the
 others: what it leaves was published then, and is not once more.
 
-Testaments for private channels are not claimed: another node does not know who may write there.
+The claim has places: of a private channel neither its name nor its key. A node that does not know the channel
+leaves what is for it to one that does, and keeps it claimed until there is one, or the channel has ended.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
-from radiod.core.cluster.claim import Claim, cannot_agree
+from radiod.core.cluster.claim import Claim, Decide, cannot_agree
 from radiod.core.cluster.claim_jobs import ClaimJobs
 from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.peers import Peers
-from radiod.core.cluster.testament_records import Estate, read_estate, write_estate
+from radiod.core.cluster.places import Places, private_place
+from radiod.core.cluster.testament_records import Estate, LastWill, read_estate, write_estate, write_rest
+from radiod.core.ids import digest
 from radiod.core.promises import Promise
 from radiod.core.pubsub.testaments import Scope, Testament, Testaments, in_order
 from radiod.core.sessions.session import Session
@@ -49,10 +53,16 @@ class _Published(Refused):
 class SharedTestaments(Testaments):
     """The testaments of this node's sessions; a ``ClaimWatcher``, and a ``PeerWatcher``.
 
-    ``publish``: set before anybody leaves; publishes what a session of a node that is dead leaves.
+    Set before anybody comes: ``publish``, which publishes what a session of a node that is dead leaves;
+    ``lookup``, ``memberships``: what topics mean to sessions; ``places``, ``is_there``: what is known here,
+    and whether some node has the channel of a place.
     """
 
     publish: Callable[[Estate, list[Testament]], object]
+    lookup: Lookup
+    memberships: Memberships
+    places: Places
+    is_there: Callable[[str], bool]
 
     def attach(
         self,
@@ -77,7 +87,6 @@ class SharedTestaments(Testaments):
         self._claimed: set[int] = set()
         # Whoever is claimed to be a node, and is not there -> since when that is so.
         self._missing: dict[int, float] = {}
-        self.memberships: Memberships | None = None
         claims.watch(self._about, self)
         peers.watch(self)
         timers.at(clock.seconds() + RETRY_S, self._look_after)
@@ -86,7 +95,7 @@ class SharedTestaments(Testaments):
 
     def add(self, session: Session, testament: Testament) -> Promise[None] | None:
         """As ``Testaments.add``, later. Raises, or comes to: Refused, too: ``unavailable``."""
-        if self._is_private(session, testament):
+        if self._place(session, testament) is None:
             return super().add(session, testament)
         self.check(session, testament)
         if self._peers.is_isolated:
@@ -100,7 +109,8 @@ class SharedTestaments(Testaments):
             self.check(session, testament)
             if not session.is_open:
                 raise Refused(CANCELED, "the caller left")
-            size = len(write_estate(self._peers.me, session, [*self._shared(session), testament]))
+            wanted = self._shared(session, [*self.of(session), testament])
+            size = len(write_estate(self._peers.me, session, wanted))
             if size > MAX_CLAIM_BYTES:
                 raise Refused(QUOTA, f"a session's testaments may have {MAX_CLAIM_BYTES} bytes in a cluster")
         except Refused as refusal:
@@ -120,7 +130,7 @@ class SharedTestaments(Testaments):
 
     def flush(self, session: Session, scope: Scope) -> Promise[None] | None:
         """As ``Testaments.flush``, later. Raises, or comes to: Refused: ``unavailable``."""
-        if not any(one.scope == scope for one in self._shared(session)):
+        if not any(one.scope == scope for _, one in self._shared(session, self.of(session))):
             return super().flush(session, scope)
         if self._peers.is_isolated:
             raise cannot_agree("this node is cut off from the others")
@@ -139,25 +149,35 @@ class SharedTestaments(Testaments):
     def take_all(self, session: Session) -> list[Testament] | Promise[list[Testament]]:
         """As ``take``, when no other node can publish them: later, where they are claimed."""
         left = self.take(session)
+        alone = [one for one in left if self._place(session, one) is None]
         if session.id not in self._claimed and not self._jobs.has(session.id):
             return left
         taken: Promise[list[Testament]] = Promise()
 
         def released(failure: RadiodError | None) -> None:
             # Else somebody has published them, or whoever agrees with others first will.
-            taken.settle(left if failure is None else [one for one in left if self._is_private(session, one)])
+            taken.settle(left if failure is None else alone)
 
         self._jobs.add(session.id, lambda: self._release(session.id, released))
         return taken
 
-    def _is_private(self, session: Session, testament: Testament) -> bool:
-        """Whether it is for a private channel."""
-        topic, memberships = testament.topic, self.memberships
-        joined = memberships is not None and topic in memberships.of(session)
-        return testament.options.key is not None or topic in session.principal.memberships or joined
+    def _place(self, session: Session, testament: Testament) -> str | None:
+        """What a testament is for, as all nodes call it; None: of a channel that is gone, or of this node."""
+        topic, key = testament.topic, testament.options.key
+        if key is not None:
+            return private_place(topic, digest(key))
+        if topic not in session.principal.memberships and topic not in self.memberships.of(session):
+            return topic
+        try:
+            channel = self.lookup.channel(session, topic)
+        except Refused:
+            return None
+        return None if channel is None else self.places.of(channel.space.broker, topic)
 
-    def _shared(self, session: Session) -> list[Testament]:
-        return [one for one in self.of(session) if not self._is_private(session, one)]
+    def _shared(self, session: Session, testaments: list[Testament]) -> list[tuple[str, Testament]]:
+        """Those that other nodes may have to publish, with their places."""
+        placed = [(self._place(session, one), one) for one in testaments]
+        return [(place, one) for place, one in placed if place is not None]
 
     # --- claims of this node
 
@@ -171,11 +191,12 @@ class SharedTestaments(Testaments):
     ) -> bytes | None:
         if current is None and session.id in self._claimed:
             raise _Published(STORE_UNAVAILABLE, "what the session had left is published")
-        wanted = self._shared(session)
+        left = self.of(session)
         if isinstance(change, Testament):
-            wanted = [*wanted, change]
+            left = [*left, change]
         elif change is not None:
-            wanted = [one for one in wanted if one.scope != change]
+            left = [one for one in left if one.scope != change]
+        wanted = self._shared(session, left)
         return write_estate(self._peers.me, session, wanted) if wanted else None
 
     def _decided(
@@ -199,7 +220,7 @@ class SharedTestaments(Testaments):
     def _forget(self, session: Session) -> None:
         """What a session had left was published by another node."""
         self._claimed.discard(session.id)
-        for testament in self._shared(session):
+        for _, testament in self._shared(session, self.of(session)):
             self.drop(session, testament)
 
     def _release(self, session: int, then: Then) -> None:
@@ -209,12 +230,15 @@ class SharedTestaments(Testaments):
 
     def _released(self, session: int, then: Then, outcome: Claim | RadiodError | None) -> None:
         failure = outcome if isinstance(outcome, RadiodError) else None
+        self._note_end(session, failure)
+        then(failure)
+        self._jobs.end(session)
+
+    def _note_end(self, session: int, failure: RadiodError | None) -> None:
         if failure is None or isinstance(failure, _Published):
             self._claimed.discard(session)
         else:
             self._jobs.look_in(RETRY_S, [session])
-        then(failure)
-        self._jobs.end(session)
 
     # --- claims that nobody minds
 
@@ -228,12 +252,26 @@ class SharedTestaments(Testaments):
             ours = self._sessions.get(session)
             if ours is not None:
                 self._jobs.add(session, lambda: self._claim(ours, None, _nothing))
-            else:
-                self._jobs.add(session, lambda: self._release(session, partial(self._publish, estate)))
+            elif any(self.is_due(will) for will in estate.wills):
+                self._jobs.add(session, lambda: _Taking(session, self).begin())
 
-    def _publish(self, estate: Estate, failure: RadiodError | None) -> None:
-        if failure is None:
-            self.publish(estate, in_order([will.testament() for will in estate.wills]))
+    def is_due(self, will: LastWill) -> bool:
+        """Whether this node may publish it, or nobody can any more."""
+        return self.places.at(will.topic) is not None or not self.is_there(will.topic)
+
+    def update(self, session: int, decide: Decide) -> Promise[Claim | None]:
+        """Change the claim of a session's testaments."""
+        return self._claims.update(self._about, str(session), decide)
+
+    def took(
+        self, session: int, estate: Estate | None, wills: list[LastWill], failure: RadiodError | None
+    ) -> None:
+        """These are ours to publish."""
+        if failure is None and estate is not None:
+            known = [will for will in wills if self.places.at(will.topic) is not None]
+            self.publish(estate, in_order([will.testament() for will in known]))
+        self._note_end(session, failure)
+        self._jobs.end(session)
 
     def _look_after(self) -> None:
         """Find what sessions leave whose node was not known to be there, and what could not be released."""
@@ -295,6 +333,38 @@ class SharedTestaments(Testaments):
     def reborn(self) -> None:
         """We are another node: what our sessions leave is claimed by that, unless it is published."""
         self._jobs.look_in(0, list(self._claimed))
+
+
+class _Taking:
+    """Taking what a session of a node that is gone leaves, as far as this node may publish it."""
+
+    __slots__ = ("_estate", "_session", "_testaments", "_wills")
+
+    def __init__(self, session: int, testaments: SharedTestaments) -> None:
+        self._session = session
+        self._testaments = testaments
+        self._estate: Estate | None = None
+        self._wills: list[LastWill] = []
+
+    def begin(self) -> None:
+        """Take it out of the claim."""
+        self._testaments.update(self._session, self._decide).then(self._done)
+
+    def _decide(self, current: Claim | None) -> bytes | None:
+        """What is left of the claim; it may be asked several times."""
+        estate = None if current is None else read_estate(current.value)
+        if current is None or estate is None:
+            raise _Published(STORE_UNAVAILABLE, "what the session had left is published")
+        self._estate = estate
+        self._wills = [will for will in estate.wills if self._testaments.is_due(will)]
+        if not self._wills:
+            return current.value
+        rest = tuple([will for will in estate.wills if will not in self._wills])
+        return write_rest(estate, rest) if rest else None
+
+    def _done(self, outcome: Claim | RadiodError | None) -> None:
+        failure = outcome if isinstance(outcome, RadiodError) else None
+        self._testaments.took(self._session, self._estate, self._wills, failure)
 
 
 def _given_up(current: Claim | None) -> None:

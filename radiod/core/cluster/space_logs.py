@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from radiod.core.cluster.appender import HAS_NOT
 from radiod.core.cluster.log_patterns import LogPatterns
+from radiod.core.cluster.log_stream import LogStream
 from radiod.core.cluster.logged import Birth, Logged, encode
-from radiod.core.cluster.ports import Appended, Failure, Stored
+from radiod.core.cluster.ports import MOST_AT_ONCE, Appended, Failure, Stored
 from radiod.core.cluster.realm_streams import RealmStreams
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.subjects import of_topic
@@ -17,7 +19,7 @@ from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.positions import Position
 from radiod.core.history.written import write_details, write_options
-from radiod.core.promises import Promise
+from radiod.core.promises import Promise, gather
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.publishing import Publishing
 from radiod.core.rights import Actor
@@ -31,6 +33,9 @@ LINGER_S: Final = 60.0
 
 OWED_S: Final = 0.25
 """How long a record that is stored may take to come by itself."""
+
+ENDS_S: Final = 2.0
+"""How long it may take to find how far logs go."""
 
 FOREVER_S: Final = 3650 * 86400.0
 MARGIN_S: Final = 60.0
@@ -289,11 +294,60 @@ class SpaceLogs:
                 tail.close(Refused(STORE_UNAVAILABLE, HAS_NOT))
         self.patterns.tidy(now)
 
+    # --- how far they go
+
+    def has_read(self, topic: str) -> bool:
+        """Whether this node has what the log of a topic has."""
+        tail = self.tails.get(topic)
+        return tail is not None and tail.is_ready
+
+    def ends(self, topics: list[str], found: Callable[[str, Position], None]) -> Promise[None] | None:
+        """Find the ends of those topics' logs that this node has not read, as some replica has them.
+
+        Returns: kept when ``found`` was called with each that there is, or it took too long; None: there is
+            nothing to find.
+        """
+        by_stream: dict[LogStream, dict[str, str]] = {}
+        for topic in topics:
+            history = self.histories.find(topic)
+            if history is not None and history.is_logged and not self.has_read(topic):
+                stream = self._realm.stream_for(history.keep)
+                subject = of_topic(f"{stream.root}.{self._place}", self._called or topic)
+                by_stream.setdefault(stream, {})[subject] = topic
+        waits = [
+            self._find_ends(stream, dict(some), found)
+            for stream, all in by_stream.items()
+            for some in _pages(list(all.items()))
+        ]
+        return gather(waits)
+
+    def _find_ends(
+        self, stream: LogStream, subjects: dict[str, str], found: Callable[[str, Position], None]
+    ) -> Promise[None]:
+        done: Promise[None] = Promise()
+
+        def told(records: list[Stored] | Failure) -> None:
+            for record in [] if isinstance(records, Failure) else records:
+                if record.subject in subjects:
+                    found(subjects[record.subject], Position(stream.epoch, record.seq))
+            done.settle(None)
+
+        def ask() -> None:
+            self._realm.streams.last_many(stream.name, list(subjects), told)
+
+        stream.when_open(ask)
+        self._realm.timers.at(self.clock.seconds() + ENDS_S, lambda: done.settle(None))
+        return done
+
     def end(self) -> None:
         """The space is gone."""
         for topic in list(self.tails):
             self.close(topic)
         self.patterns.end()
+
+
+def _pages(all: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    return [all[start : start + MOST_AT_ONCE] for start in range(0, len(all), MOST_AT_ONCE)]
 
 
 def ttl_of(keep: HistoryBounds) -> float:

@@ -12,6 +12,7 @@ from radiod.errors import (
     NO_AVAILABLE_CALLEE,
     NO_SUCH_PROCEDURE,
     QUOTA,
+    STORE_UNAVAILABLE,
     TIMEOUT,
 )
 from radiod.testing import ALLOW_ALL
@@ -622,3 +623,41 @@ class TestACalleeThatLeaves:
         invoked(three, callee)
         callee.send(6, {}, "wamp.close.normal")
         assert error_of(come(three, caller)) == CANCELED
+
+
+class TestWhileItsNodeIsCutOff:
+    """Somebody else may register a ``single`` procedure elsewhere, once the node counts as dead."""
+
+    def world(self, **settings):
+        world = CallWorld(**settings)
+        callee, own = world["a"].join("callee"), world["a"].join("own")
+        for procedure, invoke in (("a.single", "single"), ("a.many", "roundrobin")):
+            callee.register(procedure, invoke=invoke)
+        return world, callee, own
+
+    def answered(self, world, callee, own, procedure):
+        """Whether the callee is asked when somebody of its own node calls; else the error's URI."""
+        own.call(procedure)
+        messages = come(world, own)
+        return error_of(messages) if messages else [message[0] for message in callee.take()] == [68]
+
+    @pytest.mark.parametrize("loss", ["cut_off", "disconnect"])
+    def test_a_callee_answers_callers_of_its_own_node(self, loss):
+        world, callee, own = self.world()
+        getattr(world, loss)("a")
+        world.wait(20)
+        assert self.answered(world, callee, own, "a.single") is True
+
+    @pytest.mark.parametrize("loss", ["cut_off", "disconnect"])
+    def test_but_where_sessions_are_sent_elsewhere_then_nobody_answers_twice(self, loss):
+        world, callee, own = self.world(closes=True)
+        getattr(world, loss)("a")
+        rival = world["b"].join("rival")
+        for _ in range(100):
+            is_taken = isinstance(rival.register("a.single", seconds=0.1), int)
+            answered = self.answered(world, callee, own, "a.single")
+            assert not (is_taken and answered is True)
+            if is_taken:
+                break
+        assert (is_taken, answered) == (True, STORE_UNAVAILABLE)
+        assert self.answered(world, callee, own, "a.many") is True

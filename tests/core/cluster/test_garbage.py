@@ -59,7 +59,7 @@ class Noisy(DeskWorld):
         other.ask(16, {"acknowledge": True, "retain": True}, "song", [1])
         history = {"size": 5, "seconds": 60}
         other.do(CREATE, "past", history=history, presence=True)
-        other.do(CREATE, "secret", key="k", single_writer=True)
+        assert other.do(CREATE, "secret", public=False, key="k", single_writer=True)["name"] == "secret"
         for caller in self.people:
             caller.ask(32, {}, "past")
         other.ask(16, {"acknowledge": True}, "past", [2])

@@ -78,8 +78,8 @@ class TestIsolation:
     def test_without_a_connection_nothing_is_reached(self, members):
         members.disconnect(1.0)
         members.reached_most(2.0)
-        assert not members.is_cut_off(3.4)
-        assert members.is_cut_off(3.5)
+        assert not members.is_cut_off(2.4)
+        assert members.is_cut_off(2.5)
 
     def test_whom_the_others_do_not_let_in_is_cut_off(self, members):
         members.meet(1, "a", "", 0.0)

@@ -201,7 +201,7 @@ class TestGoing:
 
     def test_a_lost_connection_for_a_moment_changes_nothing(self, cluster):
         cluster.engine.disconnect("b")
-        cluster.clock.advance(1.5)
+        cluster.clock.advance(1.4)
         cluster.engine.connect("b")
         cluster.clock.advance(3)
         assert [cluster.watchers[name].take() for name in "abc"] == [[], [], []]
@@ -234,7 +234,7 @@ class TestIsolation:
 
     def test_without_an_engine_one_is(self, cluster):
         cluster.engine.disconnect("a")
-        cluster.clock.advance(2)
+        cluster.clock.advance(1.4)
         assert not cluster.nodes["a"].is_isolated
         cluster.clock.advance(2)
         assert cluster.nodes["a"].is_isolated
@@ -429,3 +429,22 @@ def test_what_no_node_writes_is_counted_and_told_once():
         "somebody sends what no node of this version writes, of nodes: it is dropped",
         "node b sends what no node of this version writes, of part: it is dropped",
     ]
+
+
+@pytest.mark.parametrize("phase", range(11))
+@pytest.mark.parametrize("dead_after_s", [2.0, 5.0, 20.0])
+@pytest.mark.parametrize("how", ["disconnect", "cut"])
+def test_a_node_knows_that_it_is_alone_before_anybody_takes_it_for_dead(phase, dead_after_s, how):
+    """So with ``isolated = "close"`` nobody answers any more for what others may have by then."""
+    cluster = Cluster("a", "b", "c", dead_after_s=dead_after_s)
+    cluster.clock.advance(3 + phase / 10)
+    if how == "disconnect":
+        cluster.engine.disconnect("a")
+    else:
+        for other in "bc":
+            cluster.engine.cut("a", other)
+    while not cluster.nodes["a"].is_isolated:
+        assert all("a" in cluster.names(other) for other in "bc")
+        cluster.clock.advance(0.05)
+    cluster.clock.advance(2 * dead_after_s)
+    assert not any("a" in cluster.names(other) for other in "bc")

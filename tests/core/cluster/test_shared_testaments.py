@@ -6,7 +6,7 @@ from support.cluster.desks import DeskWorld
 from radiod.core.cluster import shared_testaments
 from radiod.core.cluster.shared_testaments import RETRY_S
 from radiod.core.limits import Limits
-from radiod.errors import CANCELED, QUOTA, STORE_UNAVAILABLE
+from radiod.errors import CANCELED, CHANNEL_CLOSED, QUOTA, STORE_UNAVAILABLE
 
 DEAD_S = 8.0
 ADD = "wamp.session.add_testament"
@@ -186,6 +186,104 @@ def test_a_claim_that_nobody_can_read_is_counted(world, ears):
     assert ears("a") == ["one"]
 
 
+class TestInAPrivateChannel:
+    """Other nodes know of it what its place is; who has come to it there knows its name."""
+
+    CREATE = "radiod.channel.create"
+
+    @pytest.fixture
+    def author(self, world):
+        """On b, who has made a private channel and goes without a word."""
+        author = world.caller("b", "author")
+        assert author.do(self.CREATE, "club", public=False, key="a secret", on_owner_leave="keep")
+        return author
+
+    def listener(self, world, name, key="a secret"):
+        listener = world.caller(name)
+        assert listener.ask(32, {"_radiod_key": key}, "club")[0] == 33
+        return listener
+
+    @pytest.mark.parametrize("options", [{}, {"_radiod_key": "a secret"}])
+    def test_is_published_by_a_node_that_knows_it_and_by_no_other(self, world, author, options):
+        outsiders = [world.listener(name, "club") for name in "ac"]
+        member = self.listener(world, "c")
+        assert author.do(ADD, "club", ["one"], {}, publish_options=options) is None
+        assert author.do(ADD, "last.words", ["two"], {}) is None
+        public = world.listener("a", "last.words")
+        world.kill("b")
+        world.advance(DEAD_S)
+        assert member.events() == [["one"]]
+        assert public.events() == [["two"]]
+        assert [one.events() for one in outsiders] == [[], []]
+        assert claims(world) == 0
+
+    def test_is_published_by_its_own_node_as_long_as_that_lives(self, world, author):
+        member = self.listener(world, "c")
+        author.do(ADD, "club", ["one"], {})
+        assert claims(world) == 1
+        author.leave()
+        world.turn()
+        assert (member.events(), claims(world)) == ([["one"]], 0)
+
+    def test_is_published_to_the_first_who_comes_where_nobody_knew_it(self, world, author):
+        author.do(ADD, "club", ["one"], {})
+        author.do(ADD, "last.words", ["two"], {})
+        public = world.listener("a", "last.words")
+        world.kill("b")
+        world.advance(DEAD_S)
+        assert (public.events(), claims(world)) == ([["two"]], 1)
+        world.advance(60)
+        member = self.listener(world, "c")
+        world.advance(2 * RETRY_S + 1)
+        assert (member.events(), claims(world)) == ([["one"]], 0)
+        assert public.events() == []
+
+    def test_is_forgotten_when_the_channel_has_ended_meanwhile(self, world):
+        author = world.caller("b", "author")
+        author.do(self.CREATE, "club", public=False, key="a secret", lifetime=30, on_owner_leave="keep")
+        author.do(ADD, "club", ["one"], {})
+        world.kill("b")
+        world.advance(DEAD_S + RETRY_S)
+        assert claims(world) == 1
+        world.advance(40)
+        assert claims(world) == 0
+
+    def test_of_one_that_had_ended_already_it_stays_with_its_node(self, world, author):
+        other = world.caller("b", "other")
+        made = other.do(self.CREATE, "pub", public=False, key="x" * 20)
+        other.do("radiod.channel.delete", "pub", made["control_key"])
+        assert other.do(ADD, "pub", ["one"], {}) in (None, CHANNEL_CLOSED)
+        assert claims(world) == 0
+        other.leave()
+        world.turn()
+        assert claims(world) == 0
+
+    def test_of_the_configuration_too(self, world):
+        for node in world.nodes.values():
+            node.realm.lifecycle.declare("club", key="a secret")
+        author = world.caller("b", "author", memberships=["club"])
+        member = self.listener(world, "c")
+        author.do(ADD, "club", ["one"], {})
+        world.kill("b")
+        world.advance(DEAD_S)
+        assert (member.events(), claims(world, "c")) == ([["one"]], 0)
+
+    def test_shows_neither_name_nor_key_to_the_engine(self, world, author):
+        author.do(ADD, "club", ["one"], {}, publish_options={"_radiod_key": "a secret"})
+        author.do(ADD, "club", ["two"], {})
+        records = [one.data for stream in world.engine.streams.values() for one in stream.records]
+        assert any(b"one" in data and b"two" in data for data in records)
+        assert not any(b"club" in data or b"a secret" in data for data in records)
+
+    def test_with_a_key_that_nobody_has_is_forgotten(self, world):
+        author = world.caller("b", "author")
+        options = {"_radiod_key": "wrong" * 4}
+        assert author.do(ADD, "club", ["one"], {}, publish_options=options) is None
+        world.kill("b")
+        world.advance(DEAD_S)
+        assert claims(world) == 0
+
+
 class TestWithoutAMajority:
     def test_what_could_not_be_taken_back_is_there(self, world):
         session = leave_behind(world, "b", "one")
@@ -297,15 +395,6 @@ def test_nothing_is_done_about_what_another_node_minds(world, ears):
     world["a"].realm.testaments._look(session.id)
     world.advance(1)
     assert (claims(world), ears("a")) == (1, [])
-
-
-def test_for_private_channels_are_each_nodes_own(world):
-    session = world.caller("b", "author")
-    assert session.do(ADD, "room", ["x"], {}, publish_options={"_radiod_key": "k" * 20}) is None
-    assert (claims(world), len(world["b"].realm.testaments)) == (0, 1)
-    session.leave()
-    world.turn()
-    assert len(world["b"].realm.testaments) == 0
 
 
 def test_claims_that_nobody_can_read_are_left_alone(world):
