@@ -1,4 +1,4 @@
-"""What a node of another version, or anybody who can write there, has claimed: nothing of it is taken over."""
+"""What a node of another version, or anybody who can write there, has claimed: none of it is taken over."""
 
 import msgspec
 import pytest
