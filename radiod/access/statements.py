@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -46,7 +47,11 @@ class Asker(Protocol):
 
 
 class Statements:
-    """Statements for the holders of keys, each about its own account alone."""
+    """Statements for the holders of keys, each about its own account alone.
+
+    ``complete``: takes what is to be told, with whole descriptions of keys, and gives what is told of all
+    nodes, where there are several.
+    """
 
     def __init__(
         self, keys: KeyBook, accounts: AccountBook, plans: PlanBook, source: UsageSource, clock: Clock
@@ -58,6 +63,7 @@ class Statements:
         self._clock = clock
         # What is asked of the store -> who waits for its answer.
         self._asked: dict[UsageQuery, list[Promise[Found]]] = {}
+        self.complete: Callable[[Told], Told | Promise[Told]] = lambda told: told
 
     def describe(self, key: Asker) -> Told | Promise[Told]:
         """``{account, plan, limits, used, resets, connections, keys, self_rotate}``.
@@ -73,10 +79,10 @@ class Statements:
         month, next_month = month_of(now)
         query = UsageQuery(account=account.id, since=month, until=next_month, by=("day",))
 
-        def tell(found: Found) -> Told:
+        def tell(found: Found) -> Told | Promise[Told]:
             rows = found.rows
             plan, limits = self._plan(account.id)
-            return {
+            told = {
                 "account": account.id,
                 "plan": plan,
                 "limits": limits,
@@ -89,6 +95,7 @@ class Statements:
                 "keys": self._own(account.id),
                 "self_rotate": self._may_rotate(key),
             }
+            return chain(self.complete(told), _shortened)
 
         return chain(self._ask(query), tell)
 
@@ -169,11 +176,16 @@ class Statements:
         return next((entry for entry in own if entry.holder is key.holder), None)
 
     def _own(self, account: str) -> list[Told]:
-        """The account's keys; of each the last characters and the last use of its newest secret."""
-        return [_short(self._keys.describe(entry)) for entry in self._keys.of_account(account)[:MAX_KEYS]]
+        """The account's keys."""
+        return [self._keys.describe(entry) for entry in self._keys.of_account(account)[:MAX_KEYS]]
+
+
+def _shortened(told: Told) -> Told:
+    return {**told, "keys": [_short(key) for key in told["keys"]]}
 
 
 def _short(told: Told) -> Told:
+    """Of a key its last characters, those of its newest secret, and its last use."""
     secrets = told["secrets"]
     uses = [secret["last_used"] for secret in secrets if secret["last_used"] is not None]
     return {

@@ -90,6 +90,7 @@ def list_keys(state: State, account: str | None, is_in: str | None, limit: int |
         keys = state.pages(session, "radiod.admin.key.list", "keys", limit, **asked)
     titles = ("key", "account", "state", "label", "rights", "until", "open")
     state.tell({"keys": keys}, lambda: show.columns(titles, map(show.key_row, keys), [6]) if keys else "")
+    state.warn("what is open")
 
 
 @key.command("get")
@@ -99,6 +100,7 @@ def get_key(state: State, id: str) -> None:
     """One key; its secrets by their last four characters."""
     answer = state.call("radiod.admin.key.get", id=id)
     state.tell(answer, lambda: show.key_details(answer))
+    state.warn("what is open", answer)
 
 
 @key.command("update")

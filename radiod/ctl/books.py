@@ -65,14 +65,8 @@ def usage(
             click.echo(printable(msgspec.json.encode(row).decode()))
     else:
         state.tell({"rows": rows}, lambda: show.usage_lines(rows, columns))
-    _warn(state)
-
-
-def _warn(state: State) -> None:
-    """Say what is missing: an invoice that is too low would look like any other."""
-    if state.unanswered:
-        nodes = printable(", ".join(sorted(state.unanswered)))
-        click.echo(f"radioctl: without what was used on nodes that do not answer: {nodes}", err=True)
+    # An invoice that is too low would look like any other.
+    state.warn("what was used")
 
 
 def _bill(
@@ -88,7 +82,7 @@ def _bill(
         rows = state.pages(session, "radiod.admin.usage", "rows", None, **asked)
         bills = invoices(state, session, since, of["account"], rows)
     state.tell({"invoices": bills}, lambda: lines_of(bills))
-    _warn(state)
+    state.warn("what was used")
     if not bills:
         click.echo("radioctl: nothing to pay: no plan of these accounts has a price", err=True)
 

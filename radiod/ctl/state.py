@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,6 +89,13 @@ class State:
             after = page.get("next")
             if after is None or (limit is not None and len(found) >= limit):
                 return found
+
+    def warn(self, what: str, answer: Mapping[str, Any] | None = None) -> None:
+        """Say of which nodes pages, or one answer, tell nothing."""
+        unanswered = self.unanswered.union((answer or {}).get("unanswered", ()))
+        if unanswered:
+            nodes = printable(", ".join(sorted(unanswered)))
+            click.echo(f"radioctl: without {what} on nodes that do not answer: {nodes}", err=True)
 
     def tell(self, answer: Any, text: str | Callable[[], str]) -> None:
         """Write an answer: as JSON, or ``text``, if there is any."""

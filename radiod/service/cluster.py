@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +22,14 @@ from radiod import config
 from radiod.access.kinds import Kinds
 from radiod.access.shared.all_books import AccessBooks
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
+from radiod.access.shared.everywhere import Everywhere
 from radiod.access.shared.firsts import Firsts
 from radiod.access.shared.mirror import AccessMirror
 from radiod.access.shared.secret_check import SecretCheck
 from radiod.access.shared.store import KINDS, SharedAccess
 from radiod.access.shared.usage import SharedUsage
 from radiod.access.shared.vault import Vault
+from radiod.access.statements import Statements
 from radiod.auth.cookie import CookieJar
 from radiod.auth.keys import Key
 from radiod.auth.shared_cookies import SharedCookieJar
@@ -146,6 +148,7 @@ class Clustering:
         self._isolated_at: float | None = None
         self._closes = settings.isolated is config.Isolated.CLOSE
         self._access: Access | None = None
+        self._books: AccessBooks | None = None
         self._ids = ids
         self._vault = _vault(settings)
         self._cookies: Claims | None = None
@@ -174,9 +177,14 @@ class Clustering:
         """What all nodes sign listen tokens with, as ``Tokens`` takes them; empty: nothing in common."""
         return () if self._vault is None else self._vault.tokens
 
-    def share(self, access: Access, tokens: Tokens) -> None:
-        """Have what this node is told of access hold on all."""
+    def share(self, access: Access, tokens: Tokens, realms: Iterable[Realm], statements: Statements) -> None:
+        """Have what this node is told of access hold on all, and told of all."""
         self._access = access
+        books = self._books = self._make_books(access)
+        everywhere = Everywhere(books, self.cluster.nodes)
+        for realm in realms:
+            everywhere.wrap(realm.procedures.table)
+        statements.complete = everywhere.statement
         if self._vault is None:
             tokens.on_issue = partial(self._note_tokens, tokens)
         SecretCheck(self._vault, self.cluster.nodes, self._notice)
@@ -206,14 +214,16 @@ class Clustering:
         prefix = cluster.settings.prefix
         return Firsts(cluster.streams, self._clock, self._clock.timers, cluster.nodes, prefix)
 
-    def _begin_sharing(self, access: Access) -> None:
-        """What the store has is in the books."""
+    def _make_books(self, access: Access) -> AccessBooks:
         accounts, plans, keys, users = access.book, access.plans, access.keys, access.users
         assert isinstance(accounts, SharedAccounts)
         assert isinstance(plans, SharedPlans)
         assert isinstance(keys, SharedKeys)
         assert isinstance(users, SharedUsers)
-        books = AccessBooks(accounts, plans, keys, users, self._vault)
+        return AccessBooks(accounts, plans, keys, users, self._vault)
+
+    def _begin_sharing(self, access: Access, books: AccessBooks) -> None:
+        """What the store has is in the books."""
         claims, clock, node = self.cluster.claims, self._clock, self.cluster.settings.name
         local = access.desk.store
         mirror = AccessMirror(
@@ -267,8 +277,8 @@ class Clustering:
 
     def start(self) -> None:
         """Connect, and look for the others; all realms are there, and the store is open."""
-        if self._access is not None:
-            self._begin_sharing(self._access)
+        if self._access is not None and self._books is not None:
+            self._begin_sharing(self._access, self._books)
         if self._cookies is not None:
             self._cookies.start()
         for connection in self._connections:

@@ -142,7 +142,7 @@ class Radio:
         if self.cluster is not None:
             self.readiness.cluster = self.cluster.reasons
             self.metrics.cluster = self.cluster.describe
-            self.cluster.share(self.access, self.tokens)
+            self.cluster.share(self.access, self.tokens, self.realms.values(), self.statements)
 
     @property
     def _shared_secrets(self) -> tuple[str, ...]:

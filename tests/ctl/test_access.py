@@ -116,6 +116,13 @@ class TestKeys:
         assert done.out.startswith("k_7Qm2xTz0Vb9c  acme   listen weather.*")
         assert done.out.endswith(f"{'s' * 43}  (signing secret, shown once)\n")
 
+    def test_nodes_that_do_not_answer_are_named(self, run, server):
+        line = "radioctl: without what is open on nodes that do not answer: b\n"
+        server.answers["radiod.admin.key.get"] = lambda **_: {**KEY, "unanswered": ["b"]}
+        server.answers["radiod.admin.key.list"] = lambda **_: {"keys": [KEY], "unanswered": ["b"]}
+        assert run("key", "get", KEY["id"]).err == line
+        assert run("key", "list").err == line
+
     def test_the_list_goes_through_all_pages(self, run, server):
         def keys(after, limit, **given):
             number = int(after or 0)

@@ -81,6 +81,9 @@ class TestKeys:
         answers = [publish(one, issued["key"]) for one in three]
         assert [answer.status_code for answer in answers] == [200] * 3
         clients = [RawClient(one.server.port, login=(issued["id"], issued["key"])) for one in three]
+        told = radioctl(three[2], "key", "get", issued["id"])
+        assert (told["sessions"], "unanswered" in told) == (3, False)
+        assert told["secrets"][0]["last_used"] is not None
         assert radioctl(three[1], "key", "revoke", issued["id"])["state"] == "revoked"
         for client in clients:
             goodbye = client.hear()

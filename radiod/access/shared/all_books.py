@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, 
 from radiod.access.shared.entities import ACCOUNTS, KEYS, PLANS, USERS, Entity, Name, name_of, public
 from radiod.access.shared.vault import Vault
 from radiod.core.access.records import Act, Change, Dropped
+from radiod.errors import Refused
 
 __all__ = ["AccessBooks"]
 
@@ -88,6 +90,21 @@ class AccessBooks:
         kept = {one.digest for one in now}
         gone = [Dropped("secret", (one.digest,)) for one in before if one.digest not in kept]
         return [record, *gone, *now], ""
+
+    def described(self, kind: str, name: list[str]) -> dict[str, Any] | None:
+        """One record of any kind, the configuration's too, as this node tells it; None: it does not know it.
+
+        Args:
+            kind: ``keys``, ``accounts`` or ``users``; ``name``: id and realm; id; realm and authid.
+        """
+        try:
+            if kind == "accounts":
+                return self._accounts.get(name[0])
+            if kind == "users":
+                return self._users.describe(self._users.find(*name))
+            return self._keys.described(*name)
+        except Refused:
+            return None
 
     # --- what keys sign with
 

@@ -7,6 +7,7 @@ stays as it is.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -106,6 +107,15 @@ class SharedKeys(KeyBook):
         """Whether the configuration has it."""
         entry = self._entries.get(id)
         return entry is not None and entry.is_fixed
+
+    def described(self, id: str, realm: str) -> dict[str, Any] | None:
+        """A key of a realm, the configuration's too, as this node tells it; None: it does not know it."""
+        for name in (id, f"{id} {realm}"):
+            entry = self._entries.get(name)
+            if entry is not None and entry.record.realm == realm:
+                self.tell_used()
+                return self.describe(entry)
+        return None
 
     def secrets(self, id: str) -> tuple[SecretRecord, ...]:
         """Those of a key that was issued."""

@@ -26,6 +26,7 @@ from radiod.core.access.records import (
     UserRecord,
 )
 from radiod.core.cluster.encoding import decode
+from radiod.errors import STORE_UNAVAILABLE, Refused
 
 __all__ = [
     "ABOUTS",
@@ -41,6 +42,7 @@ __all__ = [
     "pack",
     "public",
     "read",
+    "there",
     "wishes",
 ]
 
@@ -134,6 +136,17 @@ def read(data: bytes) -> Entity | None:
     """What a claim says; None: it is none of this version's."""
     entity = decode(DECODER, data)
     return entity if entity is not None and entity.record is not None else None
+
+
+def there(data: bytes | None) -> Entity | None:
+    """What a claim says that is about to be changed; None: there is none.
+
+    Raises: Refused: ``unavailable``: it is none of this version's, which must not write over it.
+    """
+    entity = None if data is None else read(data)
+    if data is not None and entity is None:
+        raise Refused(STORE_UNAVAILABLE, "a node of another version has changed it: change it there")
+    return entity
 
 
 def name_of(record: Any) -> Name:

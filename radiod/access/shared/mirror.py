@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from radiod.access.shared.all_books import AccessBooks
 from radiod.access.shared.entities import ABOUTS, KEYS, PLANS, USERS, Entity, Name, pack, read
 from radiod.access.shared.rounds import Rounds
+from radiod.access.shared.soundness import is_sound
 from radiod.access.standing import ACTIVE, REVOKED
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.access.port import AccessStore
@@ -105,7 +106,7 @@ class AccessMirror:
             return
         name, entity = Name(claim.about, claim.key), read(claim.value)
         if entity is None:
-            self._note(f"{claim.about}: {claim.key[:64]!r} is none of this version's")
+            self._note_strange(name)
             return
         if name in self.writing and (entity.node == self._node or not self._is_here(name)):
             # Whoever is writing it takes it over.
@@ -144,7 +145,10 @@ class AccessMirror:
                 f"{_shown(name)} is the configuration's on this node: that of the cluster does nothing"
             )
             return
-        entity, here = self.known(name), self.books.entity(name, NOBODY, "")
+        claim, here = self._claims.get(*name), self.books.entity(name, NOBODY, "")
+        entity = None if claim is None else self._understood(name, claim, here)
+        if claim is not None and entity is None:
+            return
         if entity is not None and not entity.is_gone:
             self._note_signing(name, self.books.why_unsigned(entity))
             if name in self.owed:
@@ -165,6 +169,17 @@ class AccessMirror:
             told = replace(act, detail={**act.detail, "node": node}) if node != self._node else act
             self.store.change(changes, told).then(self._written)
 
+    def _understood(self, name: Name, claim: Claim, here: Entity | None) -> Entity | None:
+        """What is claimed; None: what is here stays, since nobody of this version has claimed that."""
+        entity = read(claim.value)
+        if entity is not None and is_sound(name, entity, here):
+            return entity
+        self._note_strange(name)
+        if entity is None or here is None or not _restricts(entity) or _restricts(here):
+            return None
+        # What it restricts counts all the same, and nothing else of it.
+        return _held(here, entity)
+
     def _written(self, outcome: RadiodError | None) -> None:
         if outcome is not None and not self._is_failing:
             self._notice(f"what another node has changed of access is not in this node's store: {outcome}")
@@ -174,6 +189,9 @@ class AccessMirror:
         if note not in self._notes and len(self._notes) < MAX_NOTES:
             self._notes.add(note)
             self._notice(note)
+
+    def _note_strange(self, name: Name) -> None:
+        self._note(f"{name.about}: {name.key[:64]!r} is none of this version's")
 
     def _note_signing(self, name: Name, why: str) -> None:
         if why and why not in self._unsigned:
@@ -262,20 +280,15 @@ class AccessMirror:
             nonlocal differs
             if own is None:
                 return None if current is None else current.value
-            there = None if current is None else read(current.value)
-            if current is None or there is None:
+            if current is None:
                 return pack(own)
-            if there.is_gone:
+            there = read(current.value)
+            if there is None or there.is_gone:
+                # What another version has written stays as it is.
                 return current.value
             differs = not own.says_the_same(there)
             if _restricts(own) and not _restricts(there):
-                standing = {
-                    field: getattr(own.record, field)
-                    for field in ("state", "reason")
-                    if hasattr(own.record, field)
-                }
-                held = there.with_record(replace(there.record, **standing))
-                return pack(replace(held, act=act, node=self._node))
+                return pack(replace(_held(there, own), act=act, node=self._node))
             return current.value
 
         def done(claim: Claim | None) -> Claim | None:
@@ -364,6 +377,16 @@ def _nothing() -> Promise[None]:
 
 def _restricts(entity: Entity) -> bool:
     return bool(getattr(entity.record, "state", ACTIVE) != ACTIVE)
+
+
+def _held(entity: Entity, other: Entity) -> Entity:
+    """The first, restricted as the other one is."""
+    standing = {
+        field: getattr(other.record, field)
+        for field in ("state", "reason")
+        if hasattr(other.record, field) and hasattr(entity.record, field)
+    }
+    return replace(entity.with_record(replace(entity.record, **standing)), act=other.act, node=other.node)
 
 
 def _shown(name: Name) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from radiod.access.shared.entities import Entity, Name, Wish, pack, public, read
+from radiod.access.shared.entities import Entity, Name, Wish, pack, public, read, there
 from radiod.access.shared.merging import merged
 from radiod.access.shared.mirror import AccessMirror
 from radiod.access.shared.rounds import Rounds
@@ -67,7 +67,7 @@ class Owed:
 
     def decide(self, current: Claim | None) -> bytes | None:
         """As ``claims.Decide``."""
-        entity = self._decide(None if current is None else read(current.value))
+        entity = self._decide(there(None if current is None else current.value))
         return None if entity is None else pack(entity)
 
     def is_lifted_by(self, wish: Wish) -> bool:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from radiod.access.changes import Desk, Row
 from radiod.access.kinds import Kinds
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
-from radiod.access.shared.entities import Entity, Name, Wish, name_of, pack, read, wishes
+from radiod.access.shared.entities import Entity, Name, Wish, name_of, pack, there, wishes
 from radiod.access.shared.merging import merged
 from radiod.access.shared.mirror import AccessMirror
 from radiod.access.shared.owed import Debts, Owed
@@ -264,8 +264,8 @@ class _Change:
         self._store.claims.update(*wish.name, partial(self._decide, wish)).then(claimed)
 
     def _decide(self, wish: Wish, current: Claim | None) -> bytes | None:
-        there = None if current is None else read(current.value)
-        entity = merged(wish, self._bases[wish.name], there, self._act, self._store.node)
+        found = there(None if current is None else current.value)
+        entity = merged(wish, self._bases[wish.name], found, self._act, self._store.node)
         return None if entity is None else pack(entity)
 
     def _known(self, _: RadiodError | None) -> None:

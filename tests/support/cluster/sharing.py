@@ -3,6 +3,7 @@
 from random import Random
 
 from radiod.access.shared.all_books import AccessBooks
+from radiod.access.shared.everywhere import Everywhere
 from radiod.access.shared.mirror import NOBODY, AccessMirror
 from radiod.access.shared.secret_check import SecretCheck
 from radiod.access.shared.store import KINDS, SharedAccess
@@ -54,8 +55,11 @@ class AccessNode:
 
     def _share(self):
         books, claims = self.books, self.cluster.claims
+        all_books = AccessBooks(books.accounts, books.plans, books.keys, books.users, self.vault)
+        self.everywhere = Everywhere(all_books, self.cluster.nodes)
+        self.everywhere.wrap(books.realm.procedures.table)
         self.mirror = AccessMirror(
-            AccessBooks(books.accounts, books.plans, books.keys, books.users, self.vault),
+            all_books,
             self.keeper,
             claims,
             books.realm.slices,
