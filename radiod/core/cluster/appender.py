@@ -233,8 +233,12 @@ class Appender:
     def _plan_look(self) -> None:
         """Look at the oldest when it takes too long."""
         oldest = next(iter(self._on_way.values()), None)
-        if oldest is not None and self._next_look is None:
-            self._next_look = self._timers.at(_too_long(oldest), self._look)
+        if oldest is None or self._next_look is not None:
+            return
+        then = _too_long(oldest)
+        # One that is held for too long is given up, once its last try has an outcome.
+        if then <= oldest.since + self._hold_s:
+            self._next_look = self._timers.at(then, self._look)
 
     def _look(self) -> None:
         """The oldest may be lost: try it again, which its id makes harmless, unless it comes too late."""
