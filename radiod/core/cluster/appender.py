@@ -40,7 +40,7 @@ STALLED_S: Final = 0.02
 """An answer takes 1 to 10 ms: one that takes longer may not come."""
 
 ANSWER_S: Final = 1.0
-"""The oldest is tried again that has no answer for so long; then after twice as long, and so on."""
+"""The oldest is tried again that has no answer for so long; then whenever twice as long is over."""
 
 MAY_HAVE: Final = "the log did not answer: it may have happened"
 HAS_NOT: Final = "the log is not to be had: it did not happen"
@@ -109,7 +109,7 @@ class _Item:
 
 def _too_long(item: _Item) -> float:
     """When the try of one takes too long that is on its way."""
-    return item.sent + ANSWER_S * (1 << item.again)
+    return item.sent + (ANSWER_S if not item.again else 2 * ANSWER_S)
 
 
 class Appender:
@@ -233,8 +233,12 @@ class Appender:
     def _plan_look(self) -> None:
         """Look at the oldest when it takes too long."""
         oldest = next(iter(self._on_way.values()), None)
-        if oldest is not None and self._next_look is None:
-            self._next_look = self._timers.at(_too_long(oldest), self._look)
+        if oldest is None or self._next_look is not None:
+            return
+        then = _too_long(oldest)
+        # One that is held for too long is given up, once its last try has an outcome.
+        if then <= oldest.since + self._hold_s:
+            self._next_look = self._timers.at(then, self._look)
 
     def _look(self) -> None:
         """The oldest may be lost: try it again, which its id makes harmless, unless it comes too late."""

@@ -113,6 +113,10 @@ class Crew:
         but = ""
         while not self.is_ending:
             door = self.doors[home] if stays else self.choose(home, but)
+            if stays and door.readiness.status not in (0, 200):
+                # It begins, and does not know the others yet: no balancer would send anybody there.
+                await asyncio.sleep(AGAIN_S)
+                continue
             try:
                 return door, await Session.open(door.host, door.port)
             except Gone:

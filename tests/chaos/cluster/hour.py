@@ -48,7 +48,9 @@ SESSIONS = 4
 PEOPLE = 3
 """Of each node, who are at all the crowds' places."""
 
-SCALE = Scale(pasts=2, publishers=1, listeners=2, rate=4.0, topics=2, plain_rate=4.0, calls=1.0)
+SCALE = Scale(
+    pasts=2, publishers=1, listeners=2, rate=4.0, topics=2, plain_rate=4.0, calls=1.0, has_folk=False
+)
 MORE = "[operations]\ndrain_s = 4\n"
 SILENCE_S, CONVERGE_S = 300.0, 150.0
 WHOLE_S, CENSUS_S = 900.0, 120.0
