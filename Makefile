@@ -193,7 +193,7 @@ $(COMPILED)/.ready-$(COMPILE_LEVEL): setup.py pyproject.toml release/backend.py 
 	@touch $@
 
 # Nothing but radiod is installed there: everything else it finds where .venv has it.
-.venv-compiled/bin/python: $(VENV)/.dev
+.venv-compiled/bin/python: | $(VENV)/.dev
 	$(PYTHON) -m venv .venv-compiled
 	@where='import sysconfig; print(sysconfig.get_path("purelib"))'; \
 	    $(BIN)/python -c "$$where" >"$$(.venv-compiled/bin/python -c "$$where")/others.pth"

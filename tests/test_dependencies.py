@@ -141,7 +141,24 @@ def part_of(dotted):
 SOURCES = [Source(path) for path in sorted((ROOT / "radiod").rglob("*.py"))]
 PURE = [source for source in SOURCES if source.part in ("errors", "wire", "core")]
 
-every_source = pytest.mark.parametrize("source", SOURCES, ids=str)
+
+def in_each_part(sources):
+    """The test of a module, once for each part: 3,000 tests more cost more than what they do."""
+
+    def decorate(test):
+        @pytest.mark.parametrize("part", sorted({source.part for source in sources}))
+        def test_all(part):
+            for source in sources:
+                if source.part == part:
+                    test(source)
+
+        test_all.__name__ = test.__name__
+        return test_all
+
+    return decorate
+
+
+every_source = in_each_part(SOURCES)
 
 
 def assert_none(source, found, rule):
@@ -194,14 +211,14 @@ class TestTheFloorsOfTheCore:
         assert not wrong, f"{wrong}, of these:\n{upwards_in_words(imports)}"
 
 
-@pytest.mark.parametrize("source", PURE, ids=str)
+@in_each_part(PURE)
 def test_the_pure_layers_import_nothing_that_reaches_outside(source):
     packages = THIRD_PARTY[source.part] | (sys.stdlib_module_names - IMPURE) | {"radiod"}
     wrong = [(line, name) for line, name in source.imports() if name.split(".")[0] not in packages]
     assert_none(source, wrong, "the pure layers know no reactor, socket, clock or file")
 
 
-@pytest.mark.parametrize("source", PURE, ids=str)
+@in_each_part(PURE)
 def test_the_pure_layers_open_no_files(source):
     wrong = [call for call in source.names_called() if call[1] in ("open", "print", "input")]
     assert_none(source, wrong, "the pure layers do no input or output")

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from support.running import ROOT, environment
+from support.sweeps import sweep
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -25,7 +26,7 @@ def generator():
     subprocess.run(["make", "-C", str(FOLDER), "wsload"], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("section", ["publish", "streams", "memory", "slow", "upload"])
+@pytest.mark.parametrize("section", sweep(["publish", "upload", "slow", "memory", "streams"], 2))
 def test_each_table_is_made_and_nothing_was_lost_for_it(tmp_path, section):
     rows = tmp_path / "rows"
     processors = sorted(os.sched_getaffinity(0))

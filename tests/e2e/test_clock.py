@@ -11,12 +11,13 @@ import pytest
 from support.config import configuration
 from support.programs import Failed, Program
 from support.running import radiod
+from support.sweeps import crossed
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
 HOUR = 3600
-REACTORS = ["select", "poll", "epoll", "asyncio"]
+REACTORS = ("select", "poll", "epoll", "asyncio")
 LIMITS = """
 [limits]
 ping_interval_s = 3
@@ -108,8 +109,7 @@ def ends(server, caller):
     assert ended == {"name": "fleeting", "reason": "expired"}
 
 
-@pytest.mark.parametrize("by", [-HOUR, HOUR], ids=["back", "forward"])
-@pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.parametrize(("by", "reactor"), crossed({"back": -HOUR, "forward": HOUR}, REACTORS))
 def test_calls_time_out_when_it_was_time(tmp_path, reactor, by):
     with running(tmp_path, LIMITS, reactor=reactor) as (server, machine, caller):
         callee = Program(server.port)
