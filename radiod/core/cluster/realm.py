@@ -38,6 +38,7 @@ from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.shared_lifecycle import SharedLifecycle
+from radiod.core.cluster.shared_management import SharedManagement
 from radiod.core.cluster.shared_presence import SharedPresence
 from radiod.core.cluster.shared_testaments import SharedTestaments
 from radiod.core.cluster.shared_writers import SharedWriters
@@ -150,6 +151,20 @@ class ClusterRealm(Realm):
         for family in families:
             procedures.table |= family.procedures
         return procedures
+
+    def _make_management(self) -> SharedManagement:
+        management = SharedManagement(
+            sessions=self.sessions,
+            subscriptions=self.subscriptions,
+            statistics=self.statistics,
+            space=self.space,
+            lookup=self.lookup,
+            presence=self.presence,
+            authority=self.departures,
+            slices=self.slices,
+        )
+        management.attach(self.census, self.places, self._shared_presence)
+        return management
 
     def _make_subscription_procedures(self) -> list[Family]:
         broker = self.space.broker
