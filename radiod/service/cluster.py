@@ -107,20 +107,11 @@ class Clustering:
     log = Logger()
 
     def __init__(self, configuration: config.Config, clock: ReactorClock, ids: Ids, reactor: Any) -> None:
-        settings = configuration.cluster
+        settings, node = configuration.cluster, _as_node(configuration)
         self._is_settled = False
         # What was said of the engine: both connections have the same troubles.
         self._said: dict[str, None] = {}
-        prefix = f"{PREFIX}{settings.name}"
-        node = NodeSettings(
-            prefix,
-            node_name(settings),
-            digest_of(configuration),
-            dead_after_s=settings.dead_after_s,
-            hold_s=settings.hold_s,
-            closes=settings.isolated is config.Isolated.CLOSE,
-            max_record=configuration.limits.max_message_bytes + ENVELOPE_BYTES - HEADER_BYTES,
-        )
+        prefix = node.prefix
         self.cluster = Cluster(node, clock, clock.timers, ids, self._notice)
         options = _options(settings, configuration.limits.max_message_bytes + ENVELOPE_BYTES)
         self._events = NatsBus(self.cluster.way)
@@ -395,6 +386,19 @@ class Clustering:
 
 def _nobody(*_: object) -> None:
     """Nobody minds."""
+
+
+def _as_node(configuration: config.Config) -> NodeSettings:
+    settings = configuration.cluster
+    return NodeSettings(
+        f"{PREFIX}{settings.name}",
+        node_name(settings),
+        digest_of(configuration),
+        dead_after_s=settings.dead_after_s,
+        hold_s=settings.hold_s,
+        closes=settings.isolated is config.Isolated.CLOSE,
+        max_record=configuration.limits.max_message_bytes + ENVELOPE_BYTES - HEADER_BYTES,
+    )
 
 
 def check_usable(settings: config.Cluster) -> None:

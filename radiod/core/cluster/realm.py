@@ -5,6 +5,8 @@ Each part that others share is made in a method of its own here, and joins the o
 
 from __future__ import annotations
 
+from radiod.core.channels.lifecycle import Lifecycle
+from radiod.core.channels.registry import Channels
 from radiod.core.cluster.calls import ClusterDealer
 from radiod.core.cluster.census import (
     Census,
@@ -38,6 +40,7 @@ from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.shared_lifecycle import SharedLifecycle
+from radiod.core.cluster.shared_management import SharedManagement
 from radiod.core.cluster.shared_presence import SharedPresence
 from radiod.core.cluster.shared_testaments import SharedTestaments
 from radiod.core.cluster.shared_writers import SharedWriters
@@ -58,6 +61,7 @@ from radiod.core.procedures.family import Family
 from radiod.core.procedures.radiod_server import ServerProcedures
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.management import Management
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
@@ -150,6 +154,12 @@ class ClusterRealm(Realm):
         for family in families:
             procedures.table |= family.procedures
         return procedures
+
+    def _make_management(self, kind: type[Management] = SharedManagement) -> SharedManagement:
+        management = super()._make_management(kind)
+        assert isinstance(management, SharedManagement)
+        management.attach(self.census, self.places, self._shared_presence)
+        return management
 
     def _make_subscription_procedures(self) -> list[Family]:
         broker = self.space.broker
@@ -278,33 +288,19 @@ class ClusterRealm(Realm):
             self.channels, self.lookup, self.writers, self.slices
         )
 
-    def _make_registry(self, undeclared_topics: bool) -> SharedChannels:
-        self._shared_channels = SharedChannels(
-            self._clock,
-            self._timers,
-            self._ids,
-            self.limits,
-            space=self.space,
-            make_space=lambda: self.make_space(is_private=True),
-            undeclared_topics=undeclared_topics,
-            on_end=lambda channel, reason: self.lifecycle.ended(channel, reason),
-        )
-        self._shared_channels.share = self._share
-        return self._shared_channels
+    def _make_registry(
+        self, undeclared_topics: bool, kind: type[Channels] = SharedChannels
+    ) -> SharedChannels:
+        channels = super()._make_registry(undeclared_topics, kind)
+        assert isinstance(channels, SharedChannels)
+        channels.share = self._share
+        self._shared_channels = channels
+        return channels
 
-    def _make_lifecycle(self) -> SharedLifecycle:
+    def _make_lifecycle(self, kind: type[Lifecycle] = SharedLifecycle) -> SharedLifecycle:
         cluster, clock, timers = self.cluster, self._clock, self._timers
-        lifecycle = SharedLifecycle(
-            channels=self.channels,
-            memberships=self.memberships,
-            lookup=self.lookup,
-            writers=self.writers,
-            presence=self.presence,
-            announcer=self.announcer,
-            space=self.space,
-            outbox=self._outbox,
-            clock=clock,
-        )
+        lifecycle = super()._make_lifecycle(kind)
+        assert isinstance(lifecycle, SharedLifecycle)
         self.channel_claims = ChannelClaims(
             self.name,
             peers=cluster.nodes,

@@ -13,7 +13,7 @@ from radiod.core.channels.authority import Authority
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.presence import Presence
 from radiod.core.history.positions import Position
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, when
 from radiod.core.pubsub.broker import SessionSubscriptions
 from radiod.core.pubsub.replay import Page, read, read_back
 from radiod.core.pubsub.topic_space import TopicRef, TopicSpace
@@ -26,7 +26,7 @@ from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import CLOSE_KILLED, FEATURE_NOT_SUPPORTED, HISTORY_UNAVAILABLE, Refused
 from radiod.wire.options import CallOptions, SubscribeOptions
 
-__all__ = ["KILL", "REMOVE_SUBSCRIBER", "Load", "Management"]
+__all__ = ["KILL", "REMOVE_SUBSCRIBER", "Load", "Management", "persons"]
 
 KILL: Final = "wamp.session.kill_by_authid"
 REMOVE_SUBSCRIBER: Final = "wamp.subscription.remove_subscriber"
@@ -86,7 +86,7 @@ class Management:
             ``channel_closed``, ``no_such_channel``.
         """
 
-        def tell(topic_ref: TopicRef, space: TopicSpace) -> tuple[Page, Position]:
+        def read_it(space: TopicSpace) -> tuple[Page, Position]:
             histories = space.histories
             history = histories.find(topic)
             if history is None or histories.wanted(topic) is None:
@@ -99,6 +99,11 @@ class Management:
             page = (read_back if is_reversed else read)(history, actor, behind, limit, first)
             return page, history.position
 
+        def tell(
+            topic_ref: TopicRef, space: TopicSpace
+        ) -> tuple[Page, Position] | Promise[tuple[Page, Position]]:
+            return when(space.histories.ready(topic), lambda: read_it(space))
+
         return self._told(actor, topic, tell)
 
     def listeners(self, actor: Actor, topic: str) -> dict[int, str] | Promise[dict[int, str]]:
@@ -109,19 +114,25 @@ class Management:
 
         def tell(topic_ref: TopicRef, space: TopicSpace) -> dict[int, str] | Promise[dict[int, str]]:
             self._check_shown(topic_ref)
-            return self.slices.run(_persons(topic_ref))
+            return self._listeners(topic_ref)
 
         return self._told(actor, topic, tell)
+
+    def _listeners(self, topic: TopicRef) -> dict[int, str] | Promise[dict[int, str]]:
+        return self.slices.run(persons(topic))
 
     def headcount(self, actor: Actor, topic: str) -> tuple[int, int] | Promise[tuple[int, int]]:
         """How many sessions, and how many persons, listen to a topic that tells it; as ``listeners``."""
 
-        def tell(topic_ref: TopicRef, space: TopicSpace) -> tuple[int, int]:
+        def tell(topic_ref: TopicRef, space: TopicSpace) -> tuple[int, int] | Promise[tuple[int, int]]:
             self._check_shown(topic_ref)
-            crowd = self._presence.headcount.snapshot(topic_ref, limit=1)
-            return crowd["total"], crowd["count"]
+            return self._headcount(topic_ref)
 
         return self._told(actor, topic, tell)
+
+    def _headcount(self, topic: TopicRef) -> tuple[int, int] | Promise[tuple[int, int]]:
+        crowd = self._presence.headcount.snapshot(topic, limit=1)
+        return crowd["total"], crowd["count"]
 
     def heard(
         self, actor: Actor, is_wanted: Callable[[str], object]
@@ -204,14 +215,17 @@ class Management:
         Raises, or settles with: Refused: ``not_authorized``.
         """
 
+        return self._allowed(actor, KILL, lambda: self._disconnect(authid, message, only, but))
+
+    def _disconnect(
+        self, authid: str, message: str | None, only: int | None, but: Collection[int]
+    ) -> int | Promise[int]:
+        details = {} if message is None else {"message": message}
+
         def end(one: Session) -> None:
-            details = {} if message is None else {"message": message}
             self._authority.kill(one, CLOSE_KILLED, details)
 
-        def proceed() -> int | Promise[int]:
-            return self._each(self._sessions.values(), _is_meant(authid, only, but), end)
-
-        return self._allowed(actor, KILL, proceed)
+        return self._each(self._sessions.values(), _is_meant(authid, only, but), end)
 
     def unsubscribe(
         self, actor: Actor, authid: str, topic: str, *, only: int | None = None
@@ -225,17 +239,20 @@ class Management:
         check_uri(topic)
 
         def proceed() -> int | Promise[int]:
-            subscription = self._lookup.topic(actor, topic).broker.lookup("exact", topic)
-            if subscription is None:
-                return 0
-
-            def end(one: Session) -> None:
-                if one in subscription.listeners:
-                    self._authority.revoke_subscription(one, subscription, None)
-
-            return self._each(subscription.listeners, _is_meant(authid, only, ()), end)
+            return self._unsubscribe(self._lookup.topic(actor, topic), authid, only)
 
         return self._allowed(actor, REMOVE_SUBSCRIBER, proceed)
+
+    def _unsubscribe(self, topic: TopicRef, authid: str, only: int | None) -> int | Promise[int]:
+        subscription = topic.broker.lookup("exact", topic.topic)
+        if subscription is None:
+            return 0
+
+        def end(one: Session) -> None:
+            if one in subscription.listeners:
+                self._authority.revoke_subscription(one, subscription, None)
+
+        return self._each(subscription.listeners, _is_meant(authid, only, ()), end)
 
     def _allowed(self, actor: Actor, procedure: str, proceed: Callable[[], T | Promise[T]]) -> T | Promise[T]:
         """What ``proceed`` comes to for somebody who may call a procedure, perhaps later."""
@@ -265,7 +282,8 @@ class Management:
         return self.slices.run(work())
 
 
-def _persons(topic: TopicRef) -> Generator[None, None, dict[int, str]]:
+def persons(topic: TopicRef) -> Generator[None, None, dict[int, str]]:
+    """The sessions that listen to a topic: id -> authid."""
     found: dict[int, str] = {}
     subscription = topic.broker.lookup("exact", topic.topic)
     if subscription is not None:

@@ -199,8 +199,8 @@ class Realm:
         self.descriptions = Descriptions(self.channels, self.lookup, self.writers, self.slices)
         self.lifecycle = self._make_lifecycle()
 
-    def _make_registry(self, undeclared_topics: bool) -> Channels:
-        return Channels(
+    def _make_registry(self, undeclared_topics: bool, kind: type[Channels] = Channels) -> Channels:
+        return kind(
             self._clock,
             self._timers,
             self._ids,
@@ -211,8 +211,8 @@ class Realm:
             on_end=lambda channel, reason: self.lifecycle.ended(channel, reason),
         )
 
-    def _make_lifecycle(self) -> Lifecycle:
-        return Lifecycle(
+    def _make_lifecycle(self, kind: type[Lifecycle] = Lifecycle) -> Lifecycle:
+        return kind(
             channels=self.channels,
             memberships=self.memberships,
             lookup=self.lookup,
@@ -304,8 +304,8 @@ class Realm:
             ]
         )
 
-    def _make_management(self) -> Management:
-        return Management(
+    def _make_management(self, kind: type[Management] = Management) -> Management:
+        return kind(
             sessions=self.sessions,
             subscriptions=self.subscriptions,
             statistics=self.statistics,
