@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,20 +20,9 @@ from twisted.logger import Logger
 
 from radiod import config
 from radiod.access.kinds import Kinds
-from radiod.access.shared.all_books import AccessBooks
-from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
-from radiod.access.shared.everywhere import Everywhere
-from radiod.access.shared.firsts import Firsts
-from radiod.access.shared.mirror import AccessMirror
-from radiod.access.shared.secret_check import SecretCheck
-from radiod.access.shared.store import KINDS, SharedAccess
-from radiod.access.shared.usage import SharedUsage
-from radiod.access.shared.vault import Vault
-from radiod.access.statements import Statements
+from radiod.access.shared.store import KINDS
 from radiod.auth.cookie import CookieJar
-from radiod.auth.keys import Key
 from radiod.auth.shared_cookies import SharedCookieJar
-from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
 from radiod.core.cluster.check_letters import Finding
 from radiod.core.cluster.claim import ClaimSettings
@@ -42,8 +31,6 @@ from radiod.core.cluster.cluster import NATS, Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
 from radiod.core.cluster.shared_answers import SharedAnswers
-from radiod.core.cluster.shared_limits import SharedLimits
-from radiod.core.holders import Account
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise, after
 from radiod.core.realm.realm import Realm
@@ -55,8 +42,7 @@ from radiod.engine.nats.options import Address, Options
 from radiod.engine.nats.records import NatsStreams
 from radiod.engine.nats.tls import Tls
 from radiod.process import StartError
-from radiod.service.access import Access
-from radiod.service.usage import Usage
+from radiod.service.sharing import Sharing
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["ALONE", "AWAY", "Clustering", "check_usable", "digest_of", "node_name"]
@@ -99,7 +85,7 @@ def digest_of(configuration: config.Config) -> str:
 
 
 class Clustering:
-    """One process's part in its cluster.
+    """One process's part in its cluster. ``sharing``: that of access.
 
     Raises: StartError: what is configured cannot be used.
     """
@@ -120,13 +106,9 @@ class Clustering:
             self._connection(bus, partial(open_connection, reactor, clock, options))
             for bus in (self._events, self._control)
         ]
+        again, records = f"again.{prefix}", self.cluster.records
         streams = NatsStreams(
-            self._connections[0],
-            self.cluster.records,
-            f"again.{prefix}",
-            settings.replicas,
-            self._notice,
-            clock.soon,
+            self._connections[0], records, again, settings.replicas, self._notice, clock.soon
         )
         # What counts, besides the nodes, what cannot be read.
         self._readers = self._events, self._control, streams
@@ -138,10 +120,8 @@ class Clustering:
         # Since when we are cut off; None: we are not.
         self._isolated_at: float | None = None
         self._closes = settings.isolated is config.Isolated.CLOSE
-        self._access: Access | None = None
-        self._books: AccessBooks | None = None
         self._ids = ids
-        self._vault = _vault(settings)
+        self.sharing = Sharing(settings, self.cluster, clock, self._notice)
         self._cookies: Claims | None = None
         # With ``isolated = "close"``: send everybody elsewhere; let everybody in again.
         self.send_away: Callable[[], object] = _nobody
@@ -162,66 +142,6 @@ class Clustering:
     def kinds(self) -> Kinds:
         """The books of access of this node."""
         return KINDS
-
-    @property
-    def token_secrets(self) -> tuple[str, ...]:
-        """What all nodes sign listen tokens with, as ``Tokens`` takes them; empty: nothing in common."""
-        return () if self._vault is None else self._vault.tokens
-
-    def share(self, access: Access, tokens: Tokens, realms: Iterable[Realm], statements: Statements) -> None:
-        """Have what this node is told of access hold on all, and told of all."""
-        self._access = access
-        books = self._books = self._make_books(access)
-        everywhere = Everywhere(books, self.cluster.nodes)
-        for realm in realms:
-            everywhere.wrap(realm.procedures.table)
-        statements.complete = everywhere.statement
-        if self._vault is None:
-            tokens.on_issue = partial(self._note_tokens, tokens)
-        SecretCheck(self._vault, self.cluster.nodes, self._notice)
-
-    def _note_tokens(self, tokens: Tokens, key: Key) -> None:
-        # Once.
-        tokens.on_issue = _nobody
-        why = "the nodes have no [cluster] secret in common"
-        self._notice(f"tokens that this node issues, now for key {key.id}, are good here alone: {why}")
-
-    def share_usage(self, usage: Usage, access: Access, review: Callable[[Account], None]) -> None:
-        """Have what is used on all nodes count against plans, and be told."""
-        nodes, name = self.cluster.nodes, self.cluster.settings.name
-        usage.source = SharedUsage(usage, nodes, self.cluster.claims, name)
-        limits = SharedLimits(name, nodes, self._clock, access.accounts, review)
-        usage.on_settled = limits.tick
-
-        def changed(account: Account) -> None:
-            limits.changed(account)
-            review(account)
-
-        access.plans.on_change = changed
-
-    def make_firsts(self) -> Firsts:
-        """What tells once what all nodes notice; its records are beside those of ``make_answers``."""
-        cluster = self.cluster
-        prefix = cluster.settings.prefix
-        return Firsts(cluster.streams, self._clock, self._clock.timers, cluster.nodes, prefix)
-
-    def _make_books(self, access: Access) -> AccessBooks:
-        accounts, plans, keys, users = access.book, access.plans, access.keys, access.users
-        assert isinstance(accounts, SharedAccounts)
-        assert isinstance(plans, SharedPlans)
-        assert isinstance(keys, SharedKeys)
-        assert isinstance(users, SharedUsers)
-        return AccessBooks(accounts, plans, keys, users, self._vault)
-
-    def _begin_sharing(self, access: Access, books: AccessBooks) -> None:
-        """What the store has is in the books."""
-        claims, clock, node = self.cluster.claims, self._clock, self.cluster.settings.name
-        local = access.desk.store
-        mirror = AccessMirror(
-            books, local, claims, access.slices, clock, clock.timers, node=node, notice=self._notice
-        )
-        access.desk.store = SharedAccess(local, mirror, claims, self.cluster.nodes, clock, clock.timers, node)
-        mirror.start()
 
     def make_jar(
         self,
@@ -268,8 +188,7 @@ class Clustering:
 
     def start(self) -> None:
         """Connect, and look for the others; all realms are there, and the store is open."""
-        if self._access is not None and self._books is not None:
-            self._begin_sharing(self._access, self._books)
+        self.sharing.begin()
         if self._cookies is not None:
             self._cookies.start()
         for connection in self._connections:
@@ -384,8 +303,8 @@ class Clustering:
         self.log.warn("cluster: {line}", line=line, event="cluster")
 
 
-def _nobody(*_: object) -> None:
-    """Nobody minds."""
+def _nobody() -> None:
+    """There is nobody to send away yet."""
 
 
 def _as_node(configuration: config.Config) -> NodeSettings:
@@ -433,11 +352,6 @@ def _credentials(settings: config.Cluster) -> Credentials | None:
     if settings.nkey is not None:
         return Nkey(settings.nkey.reveal().strip())
     return None if settings.credentials is None else UserJwt(settings.credentials.reveal())
-
-
-def _vault(settings: config.Cluster) -> Vault | None:
-    secrets = [secret for secret in (settings.secret, settings.other_secret) if secret is not None]
-    return Vault(secrets, settings.name) if secrets else None
 
 
 def _tls(settings: config.Cluster) -> Tls | None:

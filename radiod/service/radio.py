@@ -103,7 +103,7 @@ class Radio:
         self.tokens = Tokens(self.keys, self.clock, self.ids.secret(), self._shared_secrets)
         self.access.on_rights = self._rights_changed
         self.webhooks = self._make_webhooks()
-        self._firsts = None if self.cluster is None else self.cluster.make_firsts()
+        self._firsts = None if self.cluster is None else self.cluster.sharing.make_firsts()
         self.access.keys.on_end = self._tell_ended
         self._share_usage()
         self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
@@ -136,17 +136,17 @@ class Radio:
     def _share_usage(self) -> None:
         review = self.access.plans.on_change = lambda account: self.usage.limits.review(account)
         if self.cluster is not None:
-            self.cluster.share_usage(self.usage, self.access, review)
+            self.cluster.sharing.share_usage(self.usage, self.access, review)
 
     def _attend_cluster(self) -> None:
         if self.cluster is not None:
             self.readiness.cluster = self.cluster.reasons
             self.metrics.cluster = self.cluster.describe
-            self.cluster.share(self.access, self.tokens, self.realms.values(), self.statements)
+            self.cluster.sharing.share(self.access, self.tokens, self.realms.values(), self.statements)
 
     @property
     def _shared_secrets(self) -> tuple[str, ...]:
-        return () if self.cluster is None else self.cluster.token_secrets
+        return () if self.cluster is None else self.cluster.sharing.token_secrets
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
