@@ -235,6 +235,11 @@ class TestTold:
         told = [(10, CAME), (20, WENT), (30, CAME)]
         assert self.judged(self.being(), *told, windows=[Window("a", 15.0, 25.0)]).wrong == []
 
+    @pytest.mark.parametrize(("node", "wrong"), [("a", 0), ("b", 0), ("c", 1)])
+    def test_who_came_and_went_while_a_node_was_away_need_not_be_told(self, node, wrong):
+        windows = [Window(node, 9.0, 21.0), Window(node, 30.0, 31.0)]
+        assert len(self.judged(self.being(went=20.0), windows=windows).wrong) == wrong
+
     def test_deaths_are_told_with_their_time(self):
         tally = self.judged(self.being(CHANNEL, went=20.0, is_killed=True), (10, CAME), (26, WENT))
         assert (tally.dead[CHANNEL], tally.slowest[CHANNEL], tally.told[CHANNEL]) == (1, 6.0, 2)

@@ -94,11 +94,12 @@ class Member:
             self.move(AGAIN_S)
 
     def move(self, seconds: float) -> None:
-        """Go to another node."""
-        if self.sock is not None:
-            self.herd.forget(self.sock)
-            self.sock.close()
-            self.sock = None
+        """Go to another node, unless it is on its way already."""
+        if self.sock is None:
+            return
+        self.herd.forget(self.sock)
+        self.sock.close()
+        self.sock = None
         self.is_joined = self.is_ready = False
         self.over()
         if not self.herd.is_over:

@@ -132,6 +132,7 @@ def leader_paused(scene: Scene, scale: Scale | None = None) -> str:
             server.pause()
             pause(LEADER_PAUSED_S)
             play.heal(server.go_on)
+        play.notes.append(f"sessions closed: {dict(play.crew.ends)}")
         return play.end(f"SIGSTOP of the log leader's server for {LEADER_PAUSED_S:g} s")
 
 

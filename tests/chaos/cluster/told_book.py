@@ -31,6 +31,9 @@ SESSION, PERSON, CHANNEL, WILL = KINDS = ("session", "person", "channel", "will"
 CAME, WENT = "came", "went"
 """A testament only goes: when it is heard."""
 
+BACK_S = 5.0
+"""Behind its return a node learns what is there; others learn what it has."""
+
 AROUND_S = 2.0
 """What happens so shortly around the beginning of a watch, or its end, may be told or not."""
 
@@ -90,6 +93,14 @@ class Rules:
     def limit(self, being: Being) -> float:
         """Seconds until it must have been told that it went."""
         return being.slower_s + (self.limits[being.kind] if being.is_killed else AROUND_S)
+
+    def is_between(self, being: Being, node: str) -> bool:
+        """Whether it came and went while one of the two nodes was away: the other never heard of it."""
+        own = [window for window in self.windows if window.node in (node, being.node)]
+        return any(
+            window.covers(being.came, BACK_S) and window.covers(being.went or being.came, BACK_S)
+            for window in own
+        )
 
     def died_behind(self, being: Being) -> bool:
         """Whether its node was killed right behind its going: that may be unsent."""
@@ -159,7 +170,8 @@ def _wrong_end(watch: Watch, being: Being, said: list[tuple[float, str]], rules:
     if not watch.began + AROUND_S < being.went < end - limit - AROUND_S:
         return ""
     if last != WENT:
-        return "has gone, and nobody said so"
+        is_unseen = not said and rules.is_between(being, watch.node)
+        return "" if is_unseen else "has gone, and nobody said so"
     return _late(being, said[-1][0], limit, tally) if being.is_killed else ""
 
 
