@@ -35,7 +35,7 @@ BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md 
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
 # Of the tests end to end those that go through what is compiled, in each way that there is; pages, units, tools, clients,
-# starts that fail and clients that come back are no others for it.
+# starts that fail and clients that come back are no others for it. Features are tested there without sockets.
 # Of several nodes nothing that waits for kills, and no long simulations: what goes between nodes goes through it without them.
 COMPILED_TESTS ?= tests/core $(addprefix --deselect tests/core/cluster/test_,realm.py::test_a_server_that_is_alone_imports_nothing_of_it \
 	follower.py::test_more_than_may_wait_is_read_from_the_stream rpc.py::TestCallers \
@@ -43,7 +43,7 @@ COMPILED_TESTS ?= tests/core $(addprefix --deselect tests/core/cluster/test_,rea
 	callees.py::TestInTrouble::test_a_node_that_comes_late_knows_all) tests/wire tests/transport tests/features \
 	$(addprefix tests/e2e/test_cluster.py::Test,Events Histories Calls) \
 	$(addprefix tests/e2e/test_,autobahn_js.py autobahn_python.py buffers.py channels.py compression.py durable.py event_source.py \
-	fairness.py features_autobahn_python.py features_js.py http_sockets.py slow_listeners.py state.py tls.py)
+	fairness.py http_sockets.py slow_listeners.py state.py tls.py)
 # All features, byte by byte and with clients that are not ours: what make features runs, over NODES nodes.
 FEATURES_TESTS ?= tests/features $(addprefix tests/e2e/test_,features_autobahn_python.py features_js.py autobahn_python.py autobahn_js.py)
 FUZZ_S ?= 90

@@ -82,13 +82,15 @@ def pytest_collection(session):
         return
     # The worker's own name is the only one that it has: gw0, gw1 ...
     number, count = int(config.workerinput["workerid"][2:]), config.workerinput["workercount"]
-    for file in files_below(config.args)[number::count]:
+    for file in files_below(config.args, config.getoption("ignore") or ())[number::count]:
         keep_rewritten(file, config)
 
 
-def files_below(arguments):
+def files_below(arguments, ignored):
     named = [Path(argument.partition("::")[0]) for argument in arguments]
-    return sorted({file for one in named for file in ([one] if one.is_file() else one.rglob("test_*.py"))})
+    found = {file for one in named for file in ([one] if one.is_file() else one.rglob("test_*.py"))}
+    apart = [Path(one).resolve() for one in ignored]
+    return sorted(file for file in found if not any(file.resolve().is_relative_to(one) for one in apart))
 
 
 def keep_rewritten(file, config):

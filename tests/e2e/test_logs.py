@@ -96,7 +96,7 @@ ODD = {
     "a long-poll body that is none": http(b"POST /lp/open", b"["),
     "nothing in time": b"GET / HTTP/1.1\r\n",
 }
-TIMES = 400
+TIMES = 100
 TIMES_TLS = 40
 AT_ONCE = 20
 

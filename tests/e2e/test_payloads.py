@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.payloads import FORMS, UNFIT
 from support.running import environment
+from support.sweeps import crossed
 
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK
 
@@ -151,8 +152,7 @@ def heard_by(process):
 
 
 @needs_node
-@pytest.mark.parametrize("speaker", ["msgpack", "cbor"])
-@pytest.mark.parametrize("client", ["autobahn", "wampy"])
+@pytest.mark.parametrize(("client", "speaker"), crossed(("autobahn", "wampy"), ("msgpack", "cbor")))
 def test_what_javascript_writes_all_day_reaches_python(server, client, speaker):
     topic = f"test.{client}.{speaker}.to.python"
     with contextlib.ExitStack() as stack:

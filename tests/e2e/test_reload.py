@@ -16,6 +16,7 @@ from support import nursery
 from support.memory import server_frames, upgrade
 from support.passing import passed_on_by_name
 from support.running import ROOT, Server, environment, free_port, program, radiod, wait_until
+from support.sweeps import sweep
 from support.tls import Issued
 from websockets.sync.client import connect
 
@@ -256,7 +257,7 @@ def next_text(client):
     None in map(shutil.which, ("node", "curl", "openssl")) or not (JS / "node_modules" / "ws").is_dir(),
     reason="node, its packages, curl or openssl are missing",
 )
-@pytest.mark.parametrize("kind", ["ssl", "tls", "beside", "systemd"])
+@pytest.mark.parametrize("kind", sweep(["tls", "systemd", "ssl", "beside"], 2))
 def test_a_new_certificate_is_shown_to_new_connections_and_closes_none(world, kind):
     shown = Shown(world, kind)
     first, second, third = shown.issued.certificate.serial_number, Issued("localhost"), Issued("localhost")

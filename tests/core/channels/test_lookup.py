@@ -109,11 +109,10 @@ class TestPrivate:
                 realm.gateway.may_listen(make_principal(), "a", key)
             assert refusal.value.uri == uri
 
-    @pytest.mark.slow
-    def test_ten_thousand_probes_leave_no_trace_and_no_answer_but_one(self, world, owner):
+    def test_a_thousand_probes_leave_no_trace_and_no_answer_but_one(self, world, owner):
         private(owner)
         stranger = world.caller()
-        answers = {stranger.call(JOIN, "a", f"guess {n}") for n in range(10_000)}
+        answers = {stranger.call(JOIN, "a", f"guess {n}") for n in range(1_000)}
         assert answers == {BAD_KEY}
         assert stranger.session not in world.realm.memberships.by_session
         assert len(world.realm.channels) == 1
