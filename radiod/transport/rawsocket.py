@@ -268,6 +268,9 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
 
     def give_up(self) -> None:
         """There was no sign of life."""
+        if self._outlet is not None and self._outlet.is_unheard:
+            self.asked_at = NOTHING_ASKED
+            return
         self.log.info("cut {peer}: it does not answer pings", peer=self.peer, event="listener_cut")
         self.factory.fan_out.census.cuts["silent"] += 1
         self.transport.abortConnection()

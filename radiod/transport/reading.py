@@ -122,6 +122,14 @@ class Reading(Scheduled):
         """Whether the peer is read now, and everything that it sent was taken."""
         return not self.reads_paused
 
+    @property
+    def is_unheard(self) -> bool:
+        """Whether we do not read the peer since what it has said before waits: it is not silent.
+
+        One that does not read what it is sent may have vanished, whatever it has said.
+        """
+        return self.reads_paused and not self._is_backlogged
+
     def abandon(self) -> None:
         """The connection is gone, or about to be: hold nothing more."""
         raise NotImplementedError

@@ -129,6 +129,17 @@ class TestPings:
         assert wire.is_closed
         assert world.radio.port.connections == 0
 
+    def test_whoever_is_not_read_since_what_it_asked_waits_is_asked_again_later(self, world):
+        wire = world.join(RawSocketWire)
+        wire.send(b"\x01\x00\x00\x00")
+        (session,) = world.realm.sessions.values()
+        session.outlet.pause_reads(True)
+        world.reactor.pump([1] * 100)
+        assert not wire.is_closed
+        session.outlet.pause_reads(False)
+        world.reactor.pump([1] * 81)
+        assert wire.is_closed
+
     def test_anything_that_comes_is_an_answer(self, world):
         world.start(message_timeout_s=600)
         wire = world.join(RawSocketWire)

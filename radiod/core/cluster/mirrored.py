@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from radiod.core.cluster.calls import ClusterDealer
 from radiod.core.cluster.channel_records import read_channel, write_channel
@@ -107,8 +107,8 @@ def compare_subscriptions(tables: Tables, events: SharedEvents, peers: Peers) ->
 def _subscriptions(keys: Iterable[Key]) -> Iterator[int]:
     """Ids of the subscriptions in these entries."""
     for key in keys:
-        if isinstance(key, tuple):
-            yield key[0]
+        subscription, _ = cast("tuple[int, int]", key)
+        yield subscription
 
 
 def _now(wanted: Sum, found: Sum) -> Promise[tuple[Sum, Sum]]:

@@ -336,6 +336,9 @@ class WebSocketConnection:
 
     def give_up(self) -> None:
         """There was no sign of life."""
+        if self._outlet is not None and self._outlet.is_unheard:
+            self.asked_at = NOTHING_ASKED
+            return
         self.log.info("cut {peer}: it does not answer pings", peer=self._peer, event="listener_cut")
         self._shared.census.cuts["silent"] += 1
         self._transport.abortConnection()

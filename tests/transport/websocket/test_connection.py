@@ -70,6 +70,16 @@ class TestPings:
         assert wire.is_closed
         assert (sessions(world), world.radio.port.connections, len(pinger(world))) == ({}, 0, 0)
 
+    def test_one_that_is_not_read_since_what_it_asked_waits_is_asked_again_later(self, world):
+        wire = world.join()
+        (session,) = sessions(world).values()
+        session.outlet.pause_reads(True)
+        wait(world, 3 * INTERVAL)
+        assert not wire.is_closed
+        session.outlet.pause_reads(False)
+        wait(world, INTERVAL + TIMEOUT + INTERVAL)
+        assert wire.is_closed
+
     @pytest.mark.parametrize("data", [client_frame(0x81, ECHO), client_frame(0x81, ECHO)[:1]])
     def test_anything_it_sends_is_an_answer(self, world, data):
         world.start(message_timeout_s=60)
