@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["MAX_BURIED", "MISSING_SHARE", "Membership", "OtherNode"]
+__all__ = ["MAX_BURIED", "MAX_NODES", "MISSING_SHARE", "Membership", "OtherNode"]
 
 MAX_BURIED: Final = 10_000
 """Incarnations that are remembered as dead; the oldest are forgotten."""
+
+MAX_NODES: Final = 1_000
+"""Other nodes that are known at once, let in or not; more are not met."""
 
 MAX_KEPT: Final = 20_000
 """Questions of one node that would be known again: twice as many as it may have open."""
@@ -100,6 +103,11 @@ class Membership:
     def is_buried(self, incarnation: int) -> bool:
         """Whether it was taken for dead."""
         return incarnation in self._buried
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more nodes may be met."""
+        return len(self.known) >= MAX_NODES
 
     def meet(self, incarnation: int, name: str, digest: str, now: float) -> OtherNode:
         """One that was not known; it is not let in yet."""

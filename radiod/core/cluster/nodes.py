@@ -24,7 +24,7 @@ from radiod.core.cluster.letters import (
     Told,
     decode,
 )
-from radiod.core.cluster.membership import MISSING_SHARE, Membership, OtherNode
+from radiod.core.cluster.membership import MAX_NODES, MISSING_SHARE, Membership, OtherNode
 from radiod.core.cluster.peers import Answers, Handler, PeerWatcher
 from radiod.core.cluster.ports import Bus
 from radiod.core.cluster.post import Post
@@ -366,7 +366,7 @@ class Nodes:
         return True
 
     def _meet(self, beat: Beat, now: float) -> OtherNode | None:
-        """Get to know a node, unless one of the same name is alive."""
+        """Get to know a node, unless one of the same name is alive, or there are too many."""
         namesake = self._members.named(beat.name)
         if namesake is not None:
             if namesake.missing is None:
@@ -374,6 +374,9 @@ class Nodes:
                 self._notice_once(f"two nodes are called {beat.name}: the second is not let in")
                 return None
             self._lose(self._members.bury(namesake.incarnation))
+        if self._members.is_full:
+            self._notice_once(f"{MAX_NODES} other nodes are known: no more are let in")
+            return None
         if beat.digest != self.settings.digest:
             self._notice_once(f"node {beat.name} has another configuration")
         other = self._members.meet(beat.node, beat.name, beat.digest, now)

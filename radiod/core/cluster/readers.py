@@ -36,6 +36,9 @@ ANSWER_S: Final = 2.0
 
 IN_A_LETTER: Final = 500
 
+MAX_WATCHED: Final = 100_000
+"""Places that one other node may watch; of more it learns nothing."""
+
 
 class _Place:
     """One place that this node watches.
@@ -213,7 +216,7 @@ class Readers:
 
     def _add_watched(self, watcher: _Watcher, places: tuple[str, ...]) -> None:
         for place in places:
-            if place not in watcher.places:
+            if place not in watcher.places and len(watcher.places) < MAX_WATCHED:
                 watcher.places.add(place)
                 self._watched[place] = self._watched.get(place, 0) + 1
 
@@ -251,7 +254,8 @@ class Readers:
             watcher.coming = set()
         if watcher.coming is None:
             return  # its beginning was lost, and it comes again
-        watcher.coming.update(letter.places)
+        if len(watcher.coming) < MAX_WATCHED:
+            watcher.coming.update(letter.places)
         if letter.is_last:
             whole, watcher.coming = watcher.coming, None
             self._remove_watched(watcher, tuple(watcher.places - whole))

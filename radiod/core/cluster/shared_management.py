@@ -59,15 +59,15 @@ class SharedManagement(Management):
         self, caller: Session, *, authid: Any, message: Any, only: Any, but: Any
     ) -> Payloads:
         spared = [identifier("but", one) for one in a_list("but", but)]
-        given = optional(text, "message", message), optional(identifier, "only", only)
-        return chain(super()._disconnect(text("authid", authid), *given, spared), _told)
+        said, chosen = optional(text, "message", message), optional(identifier, "only", only)
+        return chain(super()._disconnect(text("authid", authid), said, chosen, spared), _told)
 
     def _unsubscribe_here(self, caller: Session, *, place: Any, authid: Any, only: Any) -> Payloads:
         topic = self._places.at(text("place", place))
         if topic is None:
             return Payload.of(0)
-        chosen = text("authid", authid), optional(identifier, "only", only)
-        return chain(super()._unsubscribe(topic, *chosen), _told)
+        chosen = optional(identifier, "only", only)
+        return chain(super()._unsubscribe(topic, text("authid", authid), chosen), _told)
 
     # --- on all nodes
 

@@ -15,6 +15,10 @@ IN_A_PART: Final = 200
 """Entries in one part of a table: some 100 bytes each, and more for few."""
 
 
+MAX_WATCHED: Final = 100_000
+"""Tables that others mirror; more are not told of, and whoever wants them learns whose they would be."""
+
+
 class TableSource(Protocol):
     """What has one kind of table."""
 
@@ -75,7 +79,7 @@ class TableNews:
     def watch(self, node: int, table: str) -> None:
         """A node mirrors a table: tell it all, and what changes from now on."""
         source = self._sources.get(table.partition(" ")[0])
-        if source is None:
+        if source is None or (table not in self._watchers and len(self._watchers) >= MAX_WATCHED):
             return
         self._snapshots += 1
         self._watchers.setdefault(table, {})[node] = self._snapshots

@@ -13,7 +13,7 @@ from radiod.engine.nats import wire
 from radiod.engine.nats.errors import ConnectionLost, EngineError, ProtocolError, Refused
 from radiod.engine.nats.options import Address, Options
 from radiod.engine.nats.outgoing import Outgoing, Pipe
-from radiod.engine.nats.shapes import ConnectOptions, Info
+from radiod.engine.nats.shapes import UNREADABLE, ConnectOptions, Info
 
 __all__ = ["OLDEST", "Link", "Owner"]
 
@@ -159,7 +159,7 @@ class Link:
         """The server introduces itself, or something about it has changed."""
         try:
             self.info = msgspec.json.decode(text, type=Info)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ProtocolError(f"INFO is not what it should be: {error}") from None
         if self._state == GREETING:
             wrong = self._unfit()

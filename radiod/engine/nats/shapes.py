@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 __all__ = [
+    "UNREADABLE",
     "ApiAnswer",
     "ApiError",
     "ConnectOptions",
@@ -19,6 +22,10 @@ __all__ = [
     "StreamInfo",
     "StreamState",
 ]
+
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading JSON raises that is none of these."""
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True):

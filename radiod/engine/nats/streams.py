@@ -27,6 +27,7 @@ from radiod.engine.nats import wire
 from radiod.engine.nats.errors import EngineError, ProtocolError, StreamError, WrongLastSequence
 from radiod.engine.nats.requests import Answer, Taker, nobody_at
 from radiod.engine.nats.shapes import (
+    UNREADABLE,
     ApiAnswer,
     ApiError,
     MessageAnswer,
@@ -344,7 +345,7 @@ def _read(kind: type[T], payload: bytes) -> T:
     """An answer of the API. Raises: StreamError; ProtocolError: it is none."""
     try:
         answer = msgspec.json.decode(payload, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ProtocolError(f"no answer of JetStream: {error}") from None
     if answer.error is not None:
         raise _error(answer.error)
@@ -357,7 +358,7 @@ _ACKS = msgspec.json.Decoder(PubAck)
 def _ack(answer: Answer) -> PubAck:
     try:
         ack = _ACKS.decode(answer.payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ProtocolError(f"no acknowledgement of JetStream: {error}") from None
     if ack.error is not None:
         raise _error(ack.error)

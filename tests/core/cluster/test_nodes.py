@@ -3,6 +3,7 @@ from support.cluster.nodes import Cluster, DrawnIds, Watcher
 from support.cluster.world import ClusterWorld
 
 from radiod.core.cluster.letters import PROTOCOL, Beat, Buried, Told, decode, encode
+from radiod.core.cluster.membership import MAX_NODES
 from radiod.core.cluster.nodes import Nodes, NodeSettings
 from radiod.core.promises import Promise
 from radiod.errors import Refused
@@ -448,3 +449,16 @@ def test_a_node_knows_that_it_is_alone_before_anybody_takes_it_for_dead(phase, d
         cluster.clock.advance(0.05)
     cluster.clock.advance(2 * dead_after_s)
     assert not any("a" in cluster.names(other) for other in "bc")
+
+
+def test_no_more_nodes_than_agreed_are_met():
+    cluster = Cluster("a")
+    cluster.clock.advance(2)
+    a = cluster.nodes["a"]
+    for number in range(1, MAX_NODES + 3):
+        a.came("r.nodes", "", encode(Beat(number, f"n{number}", PROTOCOL, 0, "", {})))
+    assert len(a._members.known) == MAX_NODES
+    lines = [line for _, line in cluster.lines if "no more" in line]
+    assert lines == [f"{MAX_NODES} other nodes are known: no more are let in"]
+    cluster.clock.advance(10)
+    assert len(a._members.known) == 0

@@ -5,6 +5,7 @@ from support.cluster.desks import HOLD_S, DeskWorld
 from support.cluster.fake_peers import FakePeers
 
 from radiod.core.cluster import looks as looks_module
+from radiod.core.cluster import readers
 from radiod.core.cluster.looks import LOOK_S
 from radiod.core.cluster.reader_letters import (
     Counts,
@@ -202,3 +203,17 @@ class TestLetters:
     def test_what_is_told_of_what_nobody_watches_is_nothing(self, made):
         made.take(Counts({"song": 5}))
         assert made.readers.elsewhere("song") == 0
+
+
+@pytest.mark.interpreted
+def test_of_more_places_than_agreed_a_node_learns_nothing(world, monkeypatch):
+    monkeypatch.setattr(readers, "MAX_WATCHED", 2)
+    nodes, me = world["a"].cluster.nodes, world["b"].cluster.nodes.me
+    for letter in (
+        Watch(("one", "two", "three")),
+        Watched(("four", "five"), True, False),
+        Watched(("six",), False, True),
+    ):
+        nodes.tell(me, "radio readers", write_readers(letter))
+    world.turn()
+    assert len(list(world["b"].realm.readers.watched)) == 2

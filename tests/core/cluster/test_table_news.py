@@ -3,6 +3,7 @@
 import pytest
 from support.cluster.fake_peers import FakePeers
 
+from radiod.core.cluster import table_news
 from radiod.core.cluster.table_letters import Begin, Drop, End, Part, Put, read_tables
 from radiod.core.cluster.table_news import IN_A_PART, TableNews
 from radiod.core.slices import Slices
@@ -153,3 +154,11 @@ class TestALongTable:
         letters = [letter for _, letter in long.told()]
         assert letters.count(End("kind t")) == 1
         assert letters[-1] == End("kind t")
+
+
+@pytest.mark.interpreted
+def test_of_more_tables_than_agreed_nobody_is_told(news, monkeypatch):
+    monkeypatch.setattr(table_news, "MAX_WATCHED", 1)
+    for node, table in ((2, "kind t"), (2, "kind u"), (3, "kind t")):
+        news.news.watch(node, table)
+    assert news.news.watched_by(2) == news.news.watched_by(3) == ["kind t"]

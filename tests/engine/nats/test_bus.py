@@ -82,3 +82,13 @@ def test_a_read_of_what_no_node_writes_is_answered_all_the_same(net, streams):
     end = b"NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\nNats-Last-Sequence: 7\r\n\r\n"
     net.say(hmsg(reply, b"0", end))
     assert told == [Failure.UNKNOWN]
+
+
+@pytest.mark.parametrize("said", [b'{"server_id": "\xff"}', b"[" * 100_000, b"{"])
+def test_a_server_whose_introduction_nobody_can_read_does_not_speak_nats(said):
+    net = Net()
+    one = net.tries[-1]
+    one.link.made(one.pipe)
+    net.say(b"INFO %b\r\n" % said[:60_000])
+    assert one.pipe.ended == "aborted"
+    assert any("does not speak NATS" in str(argument) for _, argument in net.watching.told)
