@@ -159,8 +159,11 @@ class Channels:
         self._check_room(settings, is_public=is_public)
         self._check_owner(owner)
         if account is not None and account.allowances is not None:
-            # Of those that outlived the server only the user is known.
-            account.allowances.check_channel(max(account.channels, self.room.created_by(settings.user)))
+            account.allowances.check_channel(self._created(account, settings.user))
+
+    def _created(self, account: Account, user: User | None) -> int:
+        """How many an account has created here: of those that outlived the server only the user is known."""
+        return max(account.channels, self.room.created_by(user))
 
     def _check_room(self, settings: ChannelSettings, *, is_public: bool) -> None:
         self.room.check(settings, len(self._public if is_public else self._private), is_public=is_public)

@@ -12,7 +12,7 @@ from typing import Final
 
 from radiod.core.channels.channel import Channel
 from radiod.core.channels.registry import Channels
-from radiod.core.channels.settings import ChannelSettings, KeptChannel
+from radiod.core.channels.settings import ChannelSettings, KeptChannel, User
 from radiod.core.cluster.channel_records import ChannelRecord
 from radiod.core.cluster.places import control_id, private_place
 from radiod.core.holders import Account
@@ -164,6 +164,13 @@ class SharedChannels(Channels):
     def _check_room(self, settings: ChannelSettings, *, is_public: bool) -> None:
         there = len(self._public) if is_public else len(self) - len(self._public)
         self.room.check(settings, there + self._coming[is_public], is_public=is_public)
+
+    def _created(self, account: Account, user: User | None) -> int:
+        """As ``Channels._created``: what is held of a user is that of all nodes, which is not to count twice
+        beside what the others tell of the account.
+        """
+        assert account.allowances is not None
+        return max(account.channels, self.room.created_by(user) - account.allowances.channels_elsewhere)
 
     def _account(self, channel: Channel, sign: int) -> None:
         """Counted when it is held: also a private one that nobody has come for."""

@@ -4,10 +4,12 @@ import pytest
 from support.cluster.desks import DeskWorld
 from support.realms import Slow
 
+from radiod.core.allowances import Allowances
 from radiod.core.channels.registry import RETURN_S
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
+from radiod.core.plans import Plan
 from radiod.errors import (
     BAD_KEY,
     CHANNEL_CLOSED,
@@ -173,6 +175,31 @@ class TestCreating:
         world.caller("b").do(DELETE, "song", made["control_key"])
         world.turn()
         assert account.channels == 0
+
+    def test_counts_once_against_a_plan_wherever_that_was(self, world):
+        accounts = [Account("firm") for _ in "abc"]
+        for account, node in zip(accounts, world.nodes.values(), strict=True):
+            account.allowances = Allowances(Plan(channels=3), node.clock)
+        a, b, c = [
+            world.caller(name, holder=Holder("somebody", account))
+            for name, account in zip("abc", accounts, strict=True)
+        ]
+        a.do(CREATE, "one")
+        a.do(CREATE, "two")
+        # As nodes tell each other once a second.
+        for account in accounts[1:]:
+            account.allowances.channels_elsewhere = 2
+        assert isinstance(b.do(CREATE, "three"), dict)
+        # Before a has heard of that: a claim of the same user's says so.
+        assert accounts[0].allowances.channels_elsewhere == 0
+        assert a.do(CREATE, "four") == QUOTA
+        # Also what another key of the account has made counts.
+        accounts[2].allowances.channels_elsewhere = 3
+        other = world.caller("c", authid="another", holder=Holder("another", accounts[2]))
+        assert other.do(CREATE, "four") == QUOTA
+        # A node that is gone takes along what it has told, and not its claims.
+        accounts[2].allowances.channels_elsewhere = 0
+        assert c.do(CREATE, "four") == QUOTA
 
     def test_keeps_to_the_limits_of_a_session_also_while_others_are_made(self):
         world = DeskWorld("a", "b", options={"limits": Limits(max_channels_per_session=2)})
