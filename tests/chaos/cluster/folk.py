@@ -266,6 +266,8 @@ class Owner(Mover):
         if found is not None and found[1].went is None:
             # By others, who took its node for dead: all watchers must say the same.
             found[1].went = time.monotonic()
+            if not any(window.node == found[1].node for window in self.crew.windows):
+                self.crew.trouble(f"{self.name}: {name} was ended by others, and its node was never away")
 
     def over(self, session: Session) -> None:
         if session.why == LEAVING:

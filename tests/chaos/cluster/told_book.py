@@ -31,7 +31,7 @@ SESSION, PERSON, CHANNEL, WILL = KINDS = ("session", "person", "channel", "will"
 CAME, WENT = "came", "went"
 """A testament only goes: when it is heard."""
 
-BACK_S = 5.0
+BACK_S = 10.0
 """Behind its return a node learns what is there; others learn what it has."""
 
 AROUND_S = 2.0

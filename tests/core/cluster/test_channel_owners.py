@@ -70,3 +70,19 @@ def test_a_node_that_is_met_late_is_not_gone(world):
     world.advance(20)
     assert owners(world, "b")._gone == {}
     assert "song" in world["b"].realm.channels
+
+
+def test_a_node_that_is_heard_again_is_not_gone():
+    world = DeskWorld("a", "b", "c")
+    world.caller("a").do(CREATE, "song")
+    world.isolate("b")
+    world.advance(12)
+    gone = world["a"].cluster.nodes.me
+    assert owners(world, "b").is_gone(gone)
+    world.engine.heal()
+    for _ in range(400):
+        world.advance(0.01)
+        is_live = gone in world["b"].cluster.nodes.live()
+        assert not (is_live and owners(world, "b").is_gone(gone))
+    assert is_live
+    assert "song" in world["b"].realm.channels
