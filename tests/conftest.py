@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 import _pytest.unittest
@@ -42,6 +43,8 @@ settings.register_profile("quick", settings.get_profile("radiod"), max_examples=
 settings.register_profile("soak", settings.get_profile("radiod"), max_examples=500, derandomize=False)
 # Examples and steps that a test gets at most, whatever it asks for. Only a soak gives what was asked for.
 MOST = {"quick": (10, 20), "radiod": (50, 40), "soak": (sys.maxsize, sys.maxsize)}
+SHARED, LEAST = 100, 5
+"""Examples of a property with a table of values: for all of them, and at least for each. Not in a soak."""
 settings.load_profile("radiod")
 SEVERAL = ("tests/core/cluster/", "tests/access/shared/")
 """Worlds of several nodes: a step of theirs costs what hundreds of others do. But in a soak they get few."""
@@ -108,16 +111,23 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--nodes") != 1:
         except_over_nodes(items)
     profile = config.getoption("--hypothesis-profile") or "radiod"
+    times = Counter(name_of(item) for item in items)
     for item in items:
         if not is_hypothesis_test(getattr(item, "function", None)):
             continue
         is_dear = profile != "soak" and item.nodeid.startswith(SEVERAL)
-        most = MOST["quick" if is_dear else profile]
+        examples, steps = MOST["quick" if is_dear else profile]
+        share = sys.maxsize if profile == "soak" else max(LEAST, SHARED // times[name_of(item)])
+        most = min(examples, share), steps
         if hasattr(item.cls, "settings"):
             item.cls.settings = cut(item.cls.settings, *most)
         else:
             own = item.function._hypothesis_internal_use_settings
             item.function._hypothesis_internal_use_settings = cut(own, *most)
+
+
+def name_of(item):
+    return item.nodeid.partition("[")[0]
 
 
 def except_over_nodes(items):
