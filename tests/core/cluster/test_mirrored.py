@@ -1,5 +1,6 @@
 """What each part tells of what it has and mirrors; ``test_mirror_check`` plays all of them together."""
 
+import pytest
 from support.cluster.desks import DeskWorld
 from support.cluster.fake_peers import FakePeers
 
@@ -35,6 +36,7 @@ def test_an_entry_that_has_gone_meanwhile_is_none():
     assert list(news.entries("some")) == [(1, "there")]
 
 
+@pytest.mark.interpreted
 def test_a_claim_that_is_none_of_this_version_is_no_channel():
     world = DeskWorld("a")
     realm = world["a"].realm

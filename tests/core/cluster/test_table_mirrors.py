@@ -227,6 +227,7 @@ def test_the_entries_of_all_are_bounded(mirrors, monkeypatch):
     assert mirrors.news() == [(2, "x", None), (2, "z", 1)]
 
 
+@pytest.mark.interpreted
 def test_who_comes_back_before_all_is_told_is_told_of_in_order(mirrors):
     mirrors.hold()
     keys = list(range(5 * GONE_IN_A_STEP))
