@@ -70,7 +70,6 @@ class MirrorCheck:
         self._peers = peers
         self._parts: dict[str, tuple[str, Mirrored]] = {}
         self._comparisons: list[tuple[str, str, str, Comparison]] = []
-        self.malformed = 0
         peers.take(ABOUT, self._asked)
 
     def add(self, realm: str, name: str, part: Mirrored) -> None:
@@ -107,6 +106,7 @@ class MirrorCheck:
             for node, data in answers.given.items():
                 findings = read_findings(data)
                 if findings is None:
+                    self._peers.note_malformed(ABOUT, node)
                     unanswered.append(self._peers.name(node))
                 else:
                     found[self._peers.name(node)] = findings
@@ -129,7 +129,7 @@ class MirrorCheck:
             sums = [] if part is None else [part.own(table) for table in question.tables]
             return write_sums(sums)
         if question is None:
-            self.malformed += 1
+            self._peers.note_malformed(ABOUT, node)
             return None
         answer: Promise[bytes] = Promise()
         self.check().then(

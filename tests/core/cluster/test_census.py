@@ -254,3 +254,8 @@ class TestWhatCannotBeRead:
         given = ask(people["a"], "wamp.registration.remove_callee", id, people["b"].id)
         assert given == NETWORK_FAILURE
         assert three["a"].nodes.malformed == 1
+
+
+def test_a_node_that_is_alone_asks_nobody():
+    world = CallWorld(1)
+    assert ask(world["a"].join(), "wamp.session.count") == ([1], {})

@@ -197,5 +197,5 @@ def test_questions_are_answered():
     assert read_sums(answer(2, write(AskSums("r part", ["x", "yy"])))) == [(1, 1), (1, 2)]
     assert read_sums(answer(2, write(AskSums("r other", ["x"])))) == []
     assert answer(2, b"\xc1") is None
-    assert check.malformed == 1
+    assert peers.malformed == [("check", 2)]
     assert isinstance(answer(2, write(AskAll())), Promise)

@@ -7,6 +7,7 @@ from radiod.core.cluster import shared_descriptions
 from radiod.core.cluster.shared_descriptions import FRESH_S
 from radiod.core.cluster.space_logs import ENDS_S, LINGER_S
 from radiod.core.history.bounds import HistoryBounds
+from radiod.wire.codecs import Payload
 
 GET, LIST, CREATE = "radiod.channel.get", "radiod.channel.list", "radiod.channel.create"
 BOUNDS = HistoryBounds(size=10, seconds=1000.0, bytes=100_000)
@@ -170,3 +171,19 @@ def test_many_are_asked_for_in_several_letters(world):
     page = caller.do(LIST, limit=1000)
     assert sum(one["events"] for one in page["channels"]) == 3
     assert len(page["channels"]) == shared_descriptions.IN_A_LETTER + 5
+
+
+class TestWhatHasEndedMeanwhile:
+    def test_has_no_events_and_no_end(self, world):
+        described = world["a"].realm.descriptions
+        space = world["a"].realm.make_space(is_private=True)
+        assert described._events(space.at("club")) == 0
+        assert described._end("#0123", ["club"], {}) is None
+
+    def test_is_not_minded_when_another_tells_of_it(self, world):
+        world["b"].realm.census.offer(
+            {"tallies": ({"places": None}, lambda caller, places: Payload.of({"other": (1, 2)}))}
+        )
+        caller = world.caller("a")
+        caller.do(CREATE, "song")
+        assert caller.do(GET, "song")["events"] == 0

@@ -109,3 +109,13 @@ def test_who_does_not_answer_is_left_out(world, listeners):
     world["a"].realm.management.listeners(visitor(), "song").then(outcomes.append)
     world.advance(3)
     assert set(outcomes[0].values()) == {"ann"}
+
+
+def test_what_is_of_this_node_alone_is_asked_of_nobody(world):
+    management = world["a"].realm.management
+    topic = world["a"].realm.make_space(is_private=True).at("den")
+    sent = world.engine.ports["a"].sent
+    assert management._listeners(topic) == {}
+    assert management._headcount(topic) == (0, 0)
+    assert management._unsubscribe(topic, "ann", None) == 0
+    assert world.engine.ports["a"].sent == sent

@@ -4,7 +4,7 @@ import pytest
 from support.cluster.desks import DeskWorld
 
 from radiod.core.cluster import shared_testaments
-from radiod.core.cluster.shared_testaments import RETRY_S
+from radiod.core.cluster.shared_testaments import RETRY_S, _Taking
 from radiod.core.limits import Limits
 from radiod.errors import CANCELED, CHANNEL_CLOSED, QUOTA, STORE_UNAVAILABLE
 
@@ -402,4 +402,16 @@ def test_claims_that_nobody_can_read_are_left_alone(world):
     world.advance(RETRY_S * 3)
     world.kill("b")
     world.advance(DEAD_S)
+    assert claims(world) == 1
+
+
+def test_what_another_node_has_taken_meanwhile_is_left_to_it(world):
+    author = world.caller("b", "author")
+    author.do("radiod.channel.create", "club", public=False, key="a secret", on_owner_leave="keep")
+    author.do(ADD, "club", ["one"], {})
+    world.kill("b")
+    world.advance(DEAD_S)
+    testaments = world["a"].realm.testaments
+    testaments._jobs.add(author.session.id, lambda: _Taking(author.session.id, testaments).begin())
+    world.turn()
     assert claims(world) == 1

@@ -124,3 +124,14 @@ def test_who_has_too_many_to_list_is_named(world, asker, id, monkeypatch):
     world.turn()
     (answer,) = asker.received()
     assert answer[3:] == [[{"exact": [id], "prefix": [], "wildcard": []}], {"unanswered": ["b"]}]
+
+
+def test_many_go_in_several_letters(world, asker):
+    listener = world.caller("b")
+    for number in range(700):
+        listener.request(32, {}, f"{'a.very.long.name' * 4}.{number}")
+    world.advance(5)
+    listener.received()
+    before = world.engine.ports["a"].sent
+    assert len(asker.do(f"{S}.list")["exact"]) == 700
+    assert world.engine.ports["a"].sent >= before + 3
