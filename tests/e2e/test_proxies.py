@@ -19,11 +19,11 @@ import requests
 from selenium import webdriver
 from selenium.webdriver.support.wait import WebDriverWait
 from support.config import configuration
+from support.proxies import examples, haproxy, nginx
 from support.running import Server, free_port, program, radiod, wait_until
 from support.tls import certificate, for_threads
 from websockets.sync.client import ClientConnection, connect
 
-DOCS = (Path(__file__).parents[2] / "docs" / "proxies.md").read_text()
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 CLIENT = "127.0.0.2"
 """Where clients of these tests come from, so that the log can tell them from the proxy."""
@@ -38,11 +38,6 @@ realms.radio.channels.kept.history.size = 10
 PROGRAMS = {"nginx": "nginx-light", "haproxy": "haproxy", "caddy": "caddy", "apache2": "apache2-bin"}
 
 pytestmark = pytest.mark.e2e
-
-
-def examples(language: str) -> list[str]:
-    """The blocks of the documentation in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", DOCS, re.DOTALL | re.MULTILINE)
 
 
 def needs(name: str) -> Any:
@@ -94,32 +89,6 @@ class _From(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> Any:
         return super().init_poolmanager(*args, source_address=(CLIENT, 0), **options)
-
-
-def nginx(folder: Path, port: int, backend: int, pem: Path) -> list[str]:
-    example, below, denied = examples("nginx")
-    example = example.replace("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;").replace(
-        "127.0.0.1:8080", f"127.0.0.1:{backend}"
-    )
-    example = example.replace("/etc/ssl/radio.pem", str(pem)).replace("radio.example.org", "localhost")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    paths = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    head = f"worker_processes 1;\ndaemon off;\nerror_log stderr;\npid {folder}/nginx.pid;\nevents {{}}\n"
-    inner = denied if folder.name.startswith("denied") else ""
-    server = example.rstrip().removesuffix("}") + below + inner + "}\n"
-    (folder / "nginx.conf").write_text(f"{head}http {{\naccess_log off;\n{paths}\n{server}}}\n")
-    return ["nginx", "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-
-
-def haproxy(folder: Path, port: int, backend: int, pem: Path) -> list[str]:
-    example, denied, _ = examples("haproxy")
-    if folder.name.startswith("denied"):
-        example = example.replace("    default_backend", f"{denied}    default_backend")
-    example = example.replace("bind :443", f"bind 127.0.0.1:{port}").replace(
-        "127.0.0.1:8080", f"127.0.0.1:{backend}"
-    )
-    (folder / "haproxy.cfg").write_text(example.replace("/etc/ssl/radio.pem", str(pem)))
-    return ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]
 
 
 def caddy(folder: Path, port: int, backend: int, pem: Path) -> list[str]:

@@ -72,7 +72,7 @@ class Form:
     def get(self, query: str, headers: str = "") -> Wire:
         """A request for the channel."""
         wire = Wire(self.radio, self.reactor)
-        wire.send(f"GET /listen/{self.topic}{query} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        wire.send(f"GET /listen/{self.topic}{query} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
         wire.settle()
         return wire
 
@@ -134,7 +134,8 @@ class _LongPoll(_Wamp):
         """A request, with a connection of its own."""
         wire = Wire(self.radio, self.reactor)
         wire.send(
-            f"POST /lp/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            f"POST /lp/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
         )
         wire.settle()
         return wire
@@ -411,7 +412,8 @@ class Publisher:
         if self._sender == "http":
             body = b'{"topic":"%b","args":%b}' % (topic.encode(), args)
             wire = Wire(self._radio, self._reactor)
-            head = f"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: key\r\nContent-Length: {len(body)}\r\n\r\n"
+            fields = f"Host: localhost\r\nAPI-KEY: key\r\nContent-Length: {len(body)}"
+            head = f"POST /publish HTTP/1.1\r\n{fields}\r\n\r\n"
             wire.send(head.encode() + body)
             answer = wire.received()
             assert answer.startswith(b"HTTP/1.1 200 "), answer

@@ -62,11 +62,12 @@ class FarConnection:
 
     def dataReceived(self, data: bytes) -> None:
         """Hand on what a client has sent."""
+        self._far.make_up(self)
         if self._socket is None:
             self._connect(data)
         assert self._socket is not None
         is_opening = data.startswith(OPENINGS)
-        self.is_asked = is_opening or (data.startswith(b"POST ") and b"/receive " not in data[:200])
+        self.is_asked = is_opening or _is_answered_soon(data)
         self._far.has_news |= not is_opening
         try:
             self._socket.sendall(data)
@@ -131,6 +132,8 @@ class Far:
         self.clock = SimpleNamespace()
         # Whether anything was said of which others may hear.
         self.has_news = True
+        # Whose it is, when that may wait: nobody else is there.
+        self._put_off: FarConnection | None = None
         self.port = self
         self._probes = probes
 
@@ -151,8 +154,21 @@ class Far:
         if seconds:
             self._pass(seconds)
         self._until(lambda: not any(each.is_asked for each in self.connections.values()))
-        if not self._read() and not self.has_news:
+        has_come = self._read()
+        if self._put_off is not None and not has_come and not seconds:
             return
+        self._put_off = None
+        if has_come or self.has_news:
+            self._settle()
+
+    def make_up(self, connection: FarConnection) -> None:
+        """Somebody says something: what was put off comes first, unless it is the same one."""
+        if self._put_off is not None and self._put_off is not connection:
+            self._put_off = None
+            self._settle()
+        self._put_off = None
+
+    def _settle(self) -> None:
         self.has_news = False
         for number in range(MOST_ROUNDS):
             self._probes.go_round(self.answers.leaves_traces)
@@ -173,6 +189,8 @@ class Far:
         """Wait until what was asked at a wire is answered."""
         asked = [message for message in messages if self.answers.is_asked(message)]
         self._until(lambda: wire.is_closed or self.answers.are_there(asked, wire.inbox()))
+        if len(asked) == len(messages) and len(self.connections) == 1 and not _ends(wire.inbox()):
+            (self._put_off,) = self.connections.values()
 
     def _until(self, is_so: Any) -> None:
         end = time.monotonic() + SECONDS
@@ -193,3 +211,16 @@ class Far:
         """Hang up, all of them."""
         for connection in list(self.connections.values()):
             connection.transport.loseConnection()
+
+
+def _is_answered_soon(request: bytes) -> bool:
+    """Whether a request over HTTP waits for nobody: streams begin at once, and the past is there."""
+    head, _, fields = request.partition(b"\r\n")
+    if head.startswith(b"POST "):
+        return b"/receive " not in head
+    return head.startswith(b"GET ") and (b"?" in head or b"Upgrade:" in fields or b"Accept:" in fields)
+
+
+def _ends(messages: list[Any]) -> bool:
+    """Whether something ends with one of these: more may come of that."""
+    return any(isinstance(message, list) and message[:1] in ([3], [6]) for message in messages)
