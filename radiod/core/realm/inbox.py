@@ -1,7 +1,8 @@
 """The entry point of every message of an open session.
 
 The order for each is: its place, its rate, its right, which may take its time, then one change that succeeds
-or fails as a whole, then the answer. While a session waits for its rights, its later messages queue behind.
+or fails as a whole, then the answer. While a session waits for its rights, or for others to agree, its later
+messages queue behind; only SUBSCRIBEs behind others begin at once, so that all are agreed on together.
 A refusal becomes ERROR here, and nowhere else.
 """
 
@@ -60,7 +61,8 @@ T = TypeVar("T")
 REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Unregister})
 """The messages whose request ids count one by one through a session (WAMP specification, "IDs")."""
 
-Waiting = deque[tuple[Message, Codec]]
+MAX_AHEAD: Final = 256
+"""SUBSCRIBEs of one session that others are asked about at once."""
 
 
 class Guarded:
@@ -85,6 +87,30 @@ class Guarded:
         self.takes_patterns = takes_patterns
 
 
+class Held:
+    """What one session waits for.
+
+    ``open``: messages that have begun, and wait; ``is_ahead``: each is a SUBSCRIBE that others are to agree
+    to; ``behind``: what came behind, and has not begun; ``is_taken``: somebody is about to take these;
+    ``is_silent``: nothing more is read from its peer.
+    """
+
+    __slots__ = ("behind", "is_ahead", "is_silent", "is_taken", "open")
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.is_ahead = False
+        self.is_silent = False
+        self.is_taken = False
+        self.behind: deque[tuple[Message, Codec]] = deque()
+
+    def lets_in(self, message: Message) -> bool:
+        """Whether the next message may begin."""
+        if not self.open:
+            return True
+        return self.is_ahead and type(message) is Subscribe and self.open < MAX_AHEAD
+
+
 class Inbox:
     """Takes the messages of one realm's sessions."""
 
@@ -105,8 +131,7 @@ class Inbox:
         self._clock = clock
         self._slices = slices
         self._bounds = bounds
-        # What came behind a message that has to wait.
-        self._waiting: dict[Session, Waiting] = {}
+        self._waiting: dict[Session, Held] = {}
         # Of sessions whose rate is limited.
         self._buckets: dict[Session, Bucket] = {}
         # Messages that need a right, and what does them once it is there.
@@ -139,8 +164,9 @@ class Inbox:
     def leave(self, session: Session) -> None:
         """A session is about to leave: nothing more of it is taken."""
         self._buckets.pop(session, None)
-        if self._waiting.pop(session, None) is not None:
-            self._outbox.hold(session, False)
+        held = self._waiting.pop(session, None)
+        if held is not None:
+            self._silence(session, held, False)
 
     # --- messages
 
@@ -176,8 +202,10 @@ class Inbox:
         A session that left, or was closed, while the message was on its way gets neither deed nor answer.
         Raises: PeerError: the message has no place here; the session must be ended.
         """
-        if not session.is_open or (self._waiting and self._puts_off(session, message, codec)):
-            return
+        if session.is_open and not (self._waiting and self._puts_off(session, message, codec)):
+            self._take(session, message, codec)
+
+    def _take(self, session: Session, message: Any, codec: Codec) -> None:
         kind = type(message)
         guarded = self._guarded.get(kind)
         if guarded is None:
@@ -208,10 +236,11 @@ class Inbox:
 
     def _puts_off(self, session: Session, message: Any, codec: Codec) -> bool:
         """Whether a message stays behind one that has to wait."""
-        waiting = self._waiting.get(session)
-        if waiting is None:
+        held = self._waiting.get(session)
+        if held is None or (not held.behind and held.lets_in(message)):
             return False
-        waiting.append((message, codec))
+        held.behind.append((message, codec))
+        self._silence(session, held, True)
         return True
 
     def _take_free(self, session: Session, message: Any, codec: Codec) -> None:
@@ -265,55 +294,75 @@ class Inbox:
         if guarded.action is Action.CALL:
             self._wait(session, rest, lambda outcome: self._answer(session, message, outcome))
         elif guarded.action is not Action.PUBLISH:
-            self._wait(session, rest, lambda outcome: self._finish(session, message, outcome))
+            is_ahead = guarded.action is Action.SUBSCRIBE
+            self._wait(session, rest, lambda outcome: self._finish(session, message, outcome), is_ahead)
         else:
             # Only the answer waits: the session goes on.
             rest.then(lambda outcome: self._acknowledge(session, message, outcome))
 
     # --- messages that wait
 
-    def _wait(self, session: Session, value: Promise[T], proceed: Callable[[T | RadiodError], None]) -> None:
-        """Have ``proceed`` go on with ``value`` when it comes; the session's later messages stay behind."""
-        self._waiting[session] = deque()
-        self._outbox.hold(session, True)
-        value.then(lambda outcome: self._resume(session, outcome, proceed))
+    def _wait(
+        self,
+        session: Session,
+        value: Promise[T],
+        proceed: Callable[[T | RadiodError], None],
+        is_ahead: bool = False,
+    ) -> None:
+        """Have ``proceed`` go on with ``value`` when it comes; the session's later messages stay behind.
+
+        ``is_ahead``: those that are SUBSCRIBEs need not.
+        """
+        held = self._waiting.get(session)
+        if held is None:
+            held = self._waiting[session] = Held()
+        held.is_ahead = is_ahead and (held.is_ahead or not held.open)
+        held.open += 1
+        if not held.is_ahead:
+            self._silence(session, held, True)
+        waits = held
+        value.then(lambda outcome: self._resume(session, waits, outcome, proceed))
 
     def _resume(
-        self, session: Session, outcome: T | RadiodError, proceed: Callable[[T | RadiodError], None]
+        self,
+        session: Session,
+        held: Held,
+        outcome: T | RadiodError,
+        proceed: Callable[[T | RadiodError], None],
     ) -> None:
         """Do what waited for ``outcome``, and what came behind, unless the session has left."""
         if not session.is_open:
             return
-        waiting = self._waiting.pop(session, None) or deque()
-        self._outbox.hold(session, False)
+        held.open -= 1
         try:
             proceed(outcome)
         except PeerError as error:
             self._abort(session, error)
-        self._slices.run(self._take_waiting(session, waiting))
+        if not held.open and not held.is_taken:
+            held.is_taken = True
+            self._slices.run(self._take_behind(session, held))
 
-    def _take_waiting(self, session: Session, waiting: Waiting) -> Generator[None, None, None]:
+    def _take_behind(self, session: Session, held: Held) -> Generator[None, None, None]:
         """Take what came behind a message that had to wait, until one has to wait again."""
-        while waiting and self._goes_on(session):
-            message, codec = waiting.popleft()
+        while held.behind and session.is_open and held.lets_in(held.behind[0][0]):
+            message, codec = held.behind.popleft()
             try:
-                self.take(session, message, codec)
+                self._take(session, message, codec)
             except PeerError as error:
                 self._abort(session, error)
-            if waiting and self._goes_on(session):
-                # What comes in a pause stays behind.
-                self._waiting[session] = waiting
-                self._outbox.hold(session, True)
+            if held.behind:
                 yield
-                if session.is_open:
-                    del self._waiting[session]
-                    self._outbox.hold(session, False)
-        if session.is_open and session in self._waiting:
-            self._waiting[session] = waiting
+        held.is_taken = False
+        if session.is_open and not held.behind:
+            if not held.open:
+                del self._waiting[session]
+            if not held.open or held.is_ahead:
+                self._silence(session, held, False)
 
-    def _goes_on(self, session: Session) -> bool:
-        """Whether it is there and none of its messages has to wait. A method: every call may change it."""
-        return session.is_open and session not in self._waiting
+    def _silence(self, session: Session, held: Held, is_silent: bool) -> None:
+        if held.is_silent is not is_silent:
+            held.is_silent = is_silent
+            self._outbox.hold(session, is_silent)
 
     def _abort(self, session: Session, error: PeerError) -> None:
         self._outbox.abort(session, error)

@@ -4,6 +4,7 @@ from support.cluster.world import ClusterWorld
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.promises import Promise
+from radiod.core.realm.inbox import MAX_AHEAD
 from radiod.errors import STORE_UNAVAILABLE
 from radiod.testing import make_principal
 from radiod.wire.messages import Event
@@ -193,3 +194,53 @@ def test_who_wants_what_is_retained_and_cannot_have_the_past_is_refused(world):
     peer.request(32, {"get_retained": True}, "kept")
     world.advance(20)
     assert [message[4] for message in peer.received()] == [STORE_UNAVAILABLE]
+
+
+class TestManyAtOnce:
+    """SUBSCRIBEs that come one behind the other."""
+
+    def test_others_are_asked_about_all_at_once(self, world):
+        peer = world.join("a")
+        for number in range(100):
+            peer.request(32, {}, f"t.{number}")
+        assert kinds(peer) == []
+        world.turn()
+        assert kinds(peer) == [33] * 100
+
+    def test_each_request_has_its_answer(self, world):
+        peer, publisher = world.join("a"), world.join("b")
+        requests = {peer.request(32, {}, topic): topic for topic in ("t", "u", "t", "v")}
+        world.turn()
+        found = {requests[message[1]]: message[2] for message in peer.received()}
+        for topic in ("t", "u", "v"):
+            publisher.request(16, {}, topic)
+        world.turn()
+        assert [message[1] for message in peer.received()] == [found["t"], found["u"], found["v"]]
+
+    def test_what_is_no_subscribe_stays_behind_all(self, world):
+        peer = world.join("a")
+        for topic in ("t", "u"):
+            peer.request(32, {}, topic)
+        peer.request(16, {"acknowledge": True, "exclude_me": False}, "u")
+        peer.request(32, {}, "v")
+        assert kinds(peer) == []
+        world.turn()
+        world.turn()
+        assert kinds(peer) == [33, 33, 36, 17, 33]
+
+    def test_more_than_a_bound_wait_for_the_first(self, world):
+        peer, count = world.join("a"), 2 * MAX_AHEAD + 3
+        for number in range(count):
+            peer.request(32, {}, f"t.{number}")
+        assert len(world["a"].realm.relay.interest) == MAX_AHEAD
+        world.turn()
+        assert kinds(peer) == [33] * count
+
+    def test_whoever_leaves_meanwhile_holds_nothing(self, world):
+        peer = world.join("a")
+        for topic in ("t", "u"):
+            peer.request(32, {}, topic)
+        peer.request(16, {"acknowledge": True}, "u")
+        peer.leave()
+        world.turn()
+        assert len(world["a"].realm.relay.interest) == 0
