@@ -14,7 +14,16 @@ from typing import Final
 
 from msgspec import structs
 
-from radiod.core.cluster.callee_letters import CalleeFacts, Holders, read_holders, write_holders
+from radiod.core.cluster.callee_claims import (
+    Key,
+    check_speakable,
+    facts_of,
+    holders_of,
+    joined,
+    key_of,
+    text_of,
+)
+from radiod.core.cluster.callee_letters import CalleeFacts, Holders, write_holders
 from radiod.core.cluster.callee_news import CalleeNews
 from radiod.core.cluster.claim import Claim, cannot_agree
 from radiod.core.cluster.claim_jobs import LOOK_S, ClaimJobs
@@ -27,13 +36,13 @@ from radiod.core.promises import Promise
 from radiod.core.realm.departures import Departures
 from radiod.core.realm.meta_events import MetaEvents
 from radiod.core.rights import Verdict
-from radiod.core.rpc.registrations import Callee, Registration, signature_of
+from radiod.core.rpc.registrations import Callee, Registration
 from radiod.core.sessions.outbox import Sender
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
-from radiod.errors import CLOSE_SUPERSEDED, INVALID_URI, PROCEDURE_ALREADY_EXISTS, RadiodError, Refused
+from radiod.errors import CLOSE_SUPERSEDED, PROCEDURE_ALREADY_EXISTS, RadiodError, Refused
 from radiod.wire.messages import Register, Registered, Unregister, Unregistered
-from radiod.wire.options import InvocationPolicy, MatchPolicy, RegisterOptions
+from radiod.wire.options import InvocationPolicy, RegisterOptions
 
 __all__ = ["Callees"]
 
@@ -43,10 +52,11 @@ TAKEN_OVER: Final = "wamp.error.unregistered"
 SHARE_S: Final = 0.5
 """Between two nodes that would put the same claims right."""
 
+UNDECIDED_S: Final = 0.25
+"""Between two looks whether somebody who has what is to be registered is alive."""
+
 RETRY_S: Final = 2.0
 """Before a claim that could not be put right is tried again."""
-
-Key = tuple[MatchPolicy, str]
 
 
 class Registering:
@@ -60,6 +70,10 @@ class Registering:
         self.key: Key = (message.options.match, message.procedure)
         self.outcome: Promise[Callable[[], None]] = Promise()
         self.me = 0
+
+
+class _Undecided(Refused):
+    """Who has a registration may be alive, and has not been heard of yet."""
 
 
 class _Superseded(Refused):
@@ -113,7 +127,7 @@ class Callees:
         if self._peers.is_isolated:
             raise cannot_agree("this node is cut off from the others")
         options = message.options
-        _check_speakable(message.procedure)
+        check_speakable(message.procedure)
         self._registrations.check(session, message.procedure, options, may_take=verdict.may_take_over)
         job = Registering(session, message)
         # In a turn of its own: whoever asks must wait for the outcome before it comes.
@@ -128,9 +142,10 @@ class Callees:
         options, key = job.message.options, job.key
 
         def decide(current: Claim | None) -> bytes | None:
-            return write_holders(self._with_one_more(key, options, _read(current)))
+            return write_holders(self._with_one_more(key, options, holders_of(current)))
 
-        self._claims.update(self._about, _text(key), decide).then(lambda outcome: self._claimed(job, outcome))
+        claimed = self._claims.update(self._about, text_of(key), decide)
+        claimed.then(lambda outcome: self._claimed(job, outcome))
 
     def _with_one_more(self, key: Key, options: RegisterOptions, held: Holders | None) -> Holders:
         """The claim of a registration that one more callee of this node wants to have.
@@ -138,11 +153,14 @@ class Callees:
         Raises: Refused: ``procedure_already_exists``.
         """
         me = self._peers.me
-        others = self._others(held)
         own = self._registrations.own(*key)
         fresh = Holders(*key, options.invoke, self._clock.time(), (me,))
+        others = self._others(held)
         if options.force_reregister or not (others or own):
             return fresh
+        live = self._peers.live()
+        if any(node not in live for node in others):
+            raise _Undecided(PROCEDURE_ALREADY_EXISTS, f"{key[1]} may be registered already")
         # By what is there.
         invoke = held.invoke if held is not None and others else self._policies[key]
         if invoke == "single":
@@ -152,10 +170,13 @@ class Callees:
             raise Refused(PROCEDURE_ALREADY_EXISTS, text)
         if held is None:
             return fresh
-        return Holders(*key, invoke, held.created, _joined(held.nodes, others, me))
+        return Holders(*key, invoke, held.created, joined(held.nodes, others, me))
 
     def _claimed(self, job: Registering, outcome: Claim | RadiodError | None) -> None:
-        held = None if isinstance(outcome, RadiodError) else _read(outcome)
+        if isinstance(outcome, _Undecided) and job.session.is_open:
+            self._timers.at(self._clock.seconds() + UNDECIDED_S, lambda: self._claim(job))
+            return
+        held = None if isinstance(outcome, RadiodError) else holders_of(outcome)
         if held is None or outcome is None or isinstance(outcome, RadiodError):
             failure = outcome if isinstance(outcome, RadiodError) else cannot_agree("the claim is unreadable")
             job.outcome.settle(failure)
@@ -167,7 +188,7 @@ class Callees:
             return
         id = self._registrations.id_of(*job.key)
         order = max(outcome.revision, self._registrations.last_order(id) + 1)
-        facts = _facts(job.session, job.message.options, held, order)
+        facts = facts_of(job.session, job.message.options, held, order)
         self._visits.hold(job.session)
         told = self._news.added(id, facts, takes_over=job.message.options.force_reregister)
         told.then(lambda outcome: self._told(job, facts, outcome))
@@ -256,7 +277,7 @@ class Callees:
 
     def claimed(self, claim: Claim) -> None:
         """As ``ClaimWatcher``."""
-        key, held = _key(claim), _read(claim)
+        key, held = key_of(claim), holders_of(claim)
         if key is None or held is None:
             self._peers.note_malformed(self._about)
         if key is None:
@@ -269,7 +290,7 @@ class Callees:
 
     def released(self, claim: Claim) -> None:
         """As ``ClaimWatcher``."""
-        key = _key(claim)
+        key = key_of(claim)
         if key is None:
             return
         self._forget(key)
@@ -283,22 +304,22 @@ class Callees:
                 del self._by_node[node]
 
     def _others(self, held: Holders | None) -> list[int]:
-        """The other nodes that a claim names, and that are alive."""
-        live = self._peers.live()
-        return [] if held is None else [node for node in held.nodes if node in live]
+        """The other nodes that a claim names, and that may be alive."""
+        me, peers = self._peers.me, self._peers
+        return [] if held is None else [node for node in held.nodes if node != me and not peers.is_gone(node)]
 
     def _fits(self, key: Key, held: Holders | None) -> bool:
         """Whether a claim says what it should: that we have callees, or not, and nothing of the dead."""
         own = self._registrations.own(*key)
         if held is None:
             return not own
-        me, live = self._peers.me, self._peers.live()
+        me, peers = self._peers.me, self._peers
         # With the policy of the claim: somebody else may have it under another.
         is_ours = me in held.nodes and (not own or self._policies[key] == held.invoke)
-        return is_ours == bool(own) and all(node == me or node in live for node in held.nodes)
+        return is_ours == bool(own) and all(node == me or not peers.is_gone(node) for node in held.nodes)
 
     def _look(self, key: Key) -> None:
-        held = _read(self._claims.get(self._about, _text(key)))
+        held = holders_of(self._claims.get(self._about, text_of(key)))
         if not self._fits(key, held) or self._untold(key):
             self._put_right(key)
 
@@ -311,10 +332,10 @@ class Callees:
             return
 
         def decide(current: Claim | None) -> bytes | None:
-            wanted = self._as_it_should_be(key, _read(current))
+            wanted = self._as_it_should_be(key, holders_of(current))
             return None if wanted is None else write_holders(wanted)
 
-        self._claims.update(self._about, _text(key), decide).then(lambda outcome: self._put(key, outcome))
+        self._claims.update(self._about, text_of(key), decide).then(lambda outcome: self._put(key, outcome))
 
     def _as_it_should_be(self, key: Key, held: Holders | None) -> Holders | None:
         """The claim of a registration, by what is here and who is alive. Raises: _Superseded."""
@@ -330,7 +351,7 @@ class Callees:
         elif held.invoke != policy or (held.invoke == "single" and me not in held.nodes):
             raise _Superseded(PROCEDURE_ALREADY_EXISTS, f"{key[1]} is registered by somebody else")
         else:
-            nodes = _joined(held.nodes, others, me)
+            nodes = joined(held.nodes, others, me)
         return Holders(*key, policy, created, nodes)
 
     def _put(self, key: Key, outcome: Claim | RadiodError | None) -> None:
@@ -350,7 +371,7 @@ class Callees:
         return [one for one in self._registrations.own(*key) if (one.session.id, id) not in self._news.told]
 
     def _tell_again(self, key: Key, claim: Claim) -> None:
-        held = _read(claim)
+        held = holders_of(claim)
         for callee in self._untold(key):
             assert held is not None
             order = max(self._registrations.order_of(callee)[0], claim.revision)
@@ -361,7 +382,7 @@ class Callees:
                 disclose_caller=callee.wants_callers,
                 force_reregister=callee.yields,
             )
-            facts = _facts(callee.session, options, held, order, callee.signature)
+            facts = facts_of(callee.session, options, held, order, callee.signature)
             self._news.added(callee.registration.id, facts)
 
     # --- nodes
@@ -377,9 +398,8 @@ class Callees:
         """Find claims of nodes that nobody here has known."""
         if self._peers.is_isolated or not self._claims.is_ready:
             return
-        live = self._peers.live()
         for node in list(self._by_node):
-            if node != self._peers.me and node not in live:
+            if node != self._peers.me and self._peers.is_gone(node):
                 self.node_left(node)
 
     def look_at_all(self) -> None:
@@ -393,57 +413,3 @@ class Callees:
             if self._registrations.own(registration.match, registration.procedure)
         }
         self._jobs.look_in(SHARE_S, sorted(own | self._by_node.get(self._peers.me, set())))
-
-
-def _check_speakable(procedure: str) -> None:
-    """Whether other nodes can be told this name. Raises: Refused: ``invalid_uri``."""
-    try:
-        procedure.encode()
-    except UnicodeEncodeError:
-        raise Refused(INVALID_URI, "other nodes cannot be told of this procedure: it is no Unicode") from None
-
-
-def _text(key: Key) -> str:
-    return f"{key[0]} {key[1]}"
-
-
-def _key(claim: Claim) -> Key | None:
-    """What a claim is of; None: no node of this version wrote that."""
-    name, _, procedure = claim.key.partition(" ")
-    match = MATCHES.get(name)
-    return None if match is None else (match, procedure)
-
-
-MATCHES: Final[dict[str, MatchPolicy]] = {"exact": "exact", "prefix": "prefix", "wildcard": "wildcard"}
-
-
-def _read(claim: Claim | None) -> Holders | None:
-    return None if claim is None else read_holders(claim.value)
-
-
-def _joined(nodes: tuple[int, ...], others: list[int], me: int) -> tuple[int, ...]:
-    """The nodes of a claim that are alive, and this one: last, if it was not there."""
-    kept = tuple(node for node in nodes if node == me or node in others)
-    return kept if me in kept else (*kept, me)
-
-
-def _facts(
-    session: Session, options: RegisterOptions, held: Holders, order: int, signature: bytes | None = None
-) -> CalleeFacts:
-    principal = session.principal
-    return CalleeFacts(
-        session=session.id,
-        authid=principal.authid,
-        authrole=principal.authrole,
-        features=tuple(sorted(session.features)),
-        match=held.match,
-        procedure=held.procedure,
-        invoke=held.invoke,
-        created=held.created,
-        order=order,
-        concurrency=options.concurrency,
-        forward_timeout=options.forward_timeout,
-        disclose_caller=options.disclose_caller,
-        force_reregister=options.force_reregister,
-        signature=signature_of(options) if signature is None else signature,
-    )

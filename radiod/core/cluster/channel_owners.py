@@ -97,7 +97,7 @@ class ChannelOwners:
         if node == self._peers.me:
             return True
         # Who was taken for dead may be back, and not looked after yet.
-        return node not in self._peers.live() and self._gone.get(node, float("inf")) <= self._clock.seconds()
+        return self._peers.is_gone(node) and self._gone.get(node, float("inf")) <= self._clock.seconds()
 
     def mind(self, before: ChannelRecord, record: ChannelRecord, held: Held) -> None:
         """See whether a session of ours has lost its channel since we were taken for dead."""

@@ -78,6 +78,8 @@ class Membership:
         self._company = now
         self._connected: float | None = None
         self._since_down = now
+        # Since when whoever is there would be heard.
+        self._began = now
 
     # --- who is there
 
@@ -103,6 +105,12 @@ class Membership:
     def is_buried(self, incarnation: int) -> bool:
         """Whether it was taken for dead."""
         return incarnation in self._buried
+
+    def is_gone(self, incarnation: int, now: float) -> bool:
+        """Whether it is dead: it was taken for that, or would have been heard of by now."""
+        if incarnation in self.known:
+            return False
+        return incarnation in self._buried or now - self._began >= self._dead_after_s
 
     @property
     def is_full(self) -> bool:
@@ -141,11 +149,12 @@ class Membership:
             self.had_others = False
         return other
 
-    def begin_anew(self) -> list[OtherNode]:
+    def begin_anew(self, former: int, now: float) -> list[OtherNode]:
         """We are a new incarnation: everybody else must be met again. Returns: who was let in."""
         inside = self.inside
         self.known.clear()
-        self._buried.clear()
+        self._buried = {former: None}
+        self._began = now
         self.is_in_doubt = False
         return inside
 
@@ -153,7 +162,7 @@ class Membership:
 
     def connect(self, now: float) -> None:
         """There is a connection to the engine: others may take as long until they have one."""
-        self._connected = now
+        self._connected = self._began = now
         self.be_patient(now)
 
     def disconnect(self, now: float) -> None:
@@ -167,6 +176,7 @@ class Membership:
             other.heard = max(other.heard, now - self._dead_after_s / 2)
             other.missing = None
         self._company = max(self._company, now - self._dead_after_s / 4)
+        self._began = max(self._began, now - self._dead_after_s / 2)
 
     def reached_most(self, now: float) -> None:
         """Most of the engine is there, even if we hear nobody."""

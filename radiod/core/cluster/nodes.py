@@ -142,6 +142,9 @@ class Nodes:
     def live(self) -> list[int]:
         return [other.incarnation for other in self._members.inside]
 
+    def is_gone(self, node: int) -> bool:
+        return self._members.is_gone(node, self._clock.seconds())
+
     def name(self, node: int) -> str:
         return self.settings.name if node == self.post.me else self._members.name(node)
 
@@ -261,12 +264,8 @@ class Nodes:
         self._lose(other)
 
     def _settle(self) -> None:
-        if (
-            self.post.bus is not None
-            and self.post.bus.is_up
-            and not self._is_settled
-            and self._settling is not None
-        ):
+        bus = self.post.bus
+        if bus is not None and bus.is_up and not self._is_settled and self._settling is not None:
             self._is_settled = True
             self._settling.settle(None)
 
@@ -419,7 +418,7 @@ class Nodes:
         self._notice(f"this node comes back as a new one: {reason}")
         self.post.spread(Bye(self.post.me))
         self.post.unlisten()
-        inside = self._members.begin_anew()
+        inside = self._members.begin_anew(self.post.me, self._clock.seconds())
         self._formerly, self.post.me = self.post.me, self._ids.next()
         self.post.listen()
         for other in inside:

@@ -64,6 +64,13 @@ class Peers(Protocol):
     def live(self) -> list[int]:
         """The incarnations of all others that are alive, as far as is known."""
 
+    def is_gone(self, node: int) -> bool:
+        """Whether another node is surely dead.
+
+        Who has just begun, or begun anew, does not know all others at once: those that it has not heard of
+        may be alive until they would have been heard.
+        """
+
     def name(self, node: int) -> str:
         """What a node is called in the configuration; of one that is unknown, its number."""
 

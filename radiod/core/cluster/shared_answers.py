@@ -196,7 +196,7 @@ class SharedAnswers(Answers):
             return Refused(
                 STILL_RUNNING, f"this request was done by node {record.name}, which alone has its answer"
             )
-        if record.node == self._peers.me or record.node in self._peers.live():
+        if record.node == self._peers.me or not self._peers.is_gone(record.node):
             return Refused(STILL_RUNNING, "a request with this Idempotency-Key is still running")
         return Refused(
             STILL_RUNNING,

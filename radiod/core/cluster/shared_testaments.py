@@ -248,7 +248,7 @@ class SharedTestaments(Testaments):
         estate = None if claim is None else read_estate(claim.value)
         if estate is None or self._jobs.has(session):
             return
-        if estate.node == self._peers.me or estate.node not in self._peers.live():
+        if estate.node == self._peers.me or self._peers.is_gone(estate.node):
             ours = self._sessions.get(session)
             if ours is not None:
                 self._jobs.add(session, lambda: self._claim(ours, None, _nothing))

@@ -426,9 +426,42 @@ class TestInTrouble:
             three.kill(name)
         for name in "abc":
             three.start(name)
-        three.wait(3)
-        three["b"].join().register("a.p")
+        three.wait(1)
+        # Whoever has it would be heard within 5 s.
+        three["b"].join().register("a.p", seconds=6)
         assert holders(three) == ("b",)
+
+    @pytest.mark.parametrize("after", [0.0, 0.0005, 0.05, 0.3])
+    def test_who_comes_back_as_another_node_takes_nothing_of_those_it_has_not_heard_yet(self, three, after):
+        holder = three["a"].join()
+        holder.register("a.p")
+        three.pause("c")
+        three.wait(9)
+        three.resume("c")
+        three.wait(after)
+        assert three["c"].join().register("a.p", seconds=6) == "wamp.error.procedure_already_exists"
+        assert holder.session.is_open
+        assert holders(three) == ("a",)
+
+    def test_nor_does_who_begins(self, three):
+        holder = three["a"].join()
+        holder.register("a.p")
+        three.kill("c")
+        three.start("c")
+        assert three["c"].join().register("a.p", seconds=6) == "wamp.error.procedure_already_exists"
+        assert holders(three) == ("a",)
+
+    def test_who_leaves_while_that_is_unknown_registers_nothing(self, three):
+        three["a"].join().register("a.p")
+        for name in "abc":
+            three.kill(name)
+        three.start("b")
+        client = three["b"].join()
+        client.send(64, 1, {}, "a.p")
+        three.wait(1)
+        client.peer.leave()
+        three.wait(12)
+        assert holders(three) is None
 
     def test_a_node_that_was_taken_for_dead_has_again_what_nobody_took(self, three):
         one = three["a"].join()

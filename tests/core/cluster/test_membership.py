@@ -44,8 +44,32 @@ class TestDeath:
         members.bury(1)
         assert members.is_buried(1)
         assert members.find(1) is None
-        assert members.begin_anew() == []
+        assert members.begin_anew(7, 1.0) == []
         assert not members.is_buried(1)
+
+    def test_whom_we_have_not_heard_of_may_be_alive_when_we_begin(self, members):
+        assert not members.is_gone(1, 4.9)
+        assert members.is_gone(1, 5.0)
+        members.connect(60.0)
+        assert not members.is_gone(1, 64.9)
+        members.begin_anew(7, 100.0)
+        assert not members.is_gone(1, 104.9)
+        assert members.is_gone(1, 105.0)
+
+    def test_nor_is_anybody_gone_because_we_slept(self, members):
+        members.be_patient(60.0)
+        assert not members.is_gone(1, 62.4)
+        assert members.is_gone(1, 62.5)
+
+    def test_whom_we_know_is_not_gone_and_whom_we_buried_is(self, members):
+        let_in(members, 1)
+        assert not members.is_gone(1, 60.0)
+        members.bury(1)
+        assert members.is_gone(1, 1.0)
+
+    def test_what_we_were_before_is_gone(self, members):
+        members.begin_anew(7, 1.0)
+        assert members.is_gone(7, 1.0)
 
     def test_only_so_many_dead_are_remembered(self, members):
         for incarnation in range(1, MAX_BURIED + 2):

@@ -31,6 +31,9 @@ class Peers:
     def live(self):
         return [node.me for node in self._world.nodes if node.me not in {self.me, *self._world.dead}]
 
+    def is_gone(self, node):
+        return node not in self.live()
+
     def note_malformed(self, about, node=0):
         self.malformed.append(about)
 

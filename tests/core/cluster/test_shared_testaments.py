@@ -118,6 +118,16 @@ def test_of_a_node_that_was_taken_for_dead_are_published_once(world, ears):
     assert [ears(name) for name in "ac"] == [["two"]] * 2
 
 
+def test_of_those_whom_a_node_that_comes_back_as_another_has_not_heard_yet_are_theirs(world, ears):
+    leave_behind(world, "b", "one")
+    world.pause("c")
+    world.advance(9)
+    world.resume("c")
+    world.advance(DEAD_S)
+    assert [ears(name) for name in "abc"] == [[]] * 3
+    assert claims(world) == 1
+
+
 def test_that_nobody_has_published_are_claimed_anew_by_a_node_that_comes_back(world, ears):
     session = leave_behind(world, "b", "one")
     testaments = world["b"].realm.testaments

@@ -21,6 +21,9 @@ class FakePeers:
     def live(self):
         return list(self.nodes)
 
+    def is_gone(self, node):
+        return node not in self.live()
+
     def name(self, node):
         return f"n{node}"
 
