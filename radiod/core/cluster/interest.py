@@ -112,7 +112,7 @@ class Interest:
         Returns: kept when all others who are alive know of it; None: there are none.
         """
         self.hold(match, topic)
-        if not self._peers.live():
+        if not self._peers.live() and self._clock.seconds() >= self._peers.settled_at:
             return None
         known: Promise[None] = Promise()
         self._want(match, topic)
@@ -153,7 +153,9 @@ class Interest:
     def _want(self, match: MatchPolicy, topic: str) -> None:
         self._wanted[match, topic] = None
         if self._flush is None:
-            self._flush = self._timers.at(self._clock.seconds(), self._ask_all)
+            # Who begins asks when it knows whom.
+            then = max(self._clock.seconds(), self._peers.settled_at)
+            self._flush = self._timers.at(then, self._ask_all)
 
     def _ask_all(self) -> None:
         self._flush = None

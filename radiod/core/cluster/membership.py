@@ -63,7 +63,8 @@ class Membership:
     """All other nodes that one node knows.
 
     ``known``: incarnation -> those that are alive, let in or not; ``had_others``: one that was let in did not
-    say goodbye; ``is_isolated``: it hears nobody, or has no engine.
+    say goodbye; ``is_isolated``: it hears nobody, or has no engine; ``born``: when this incarnation could be
+    heard first.
     """
 
     def __init__(self, dead_after_s: float, now: float) -> None:
@@ -78,8 +79,9 @@ class Membership:
         self._company = now
         self._connected: float | None = None
         self._since_down = now
-        # Since when whoever is there would be heard.
         self._began = now
+        self._is_new = True
+        self.born = now
 
     # --- who is there
 
@@ -154,7 +156,7 @@ class Membership:
         inside = self.inside
         self.known.clear()
         self._buried = {former: None}
-        self._began = now
+        self._began = self.born = now
         self.is_in_doubt = False
         return inside
 
@@ -162,6 +164,9 @@ class Membership:
 
     def connect(self, now: float) -> None:
         """There is a connection to the engine: others may take as long until they have one."""
+        if self._is_new:
+            self._is_new = False
+            self.born = now
         self._connected = self._began = now
         self.be_patient(now)
 

@@ -11,6 +11,7 @@ once. Everything else is written once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from radiod.core.cluster.letters import (
@@ -142,6 +143,10 @@ class Nodes:
     def live(self) -> list[int]:
         return [other.incarnation for other in self._members.inside]
 
+    @property
+    def settled_at(self) -> float:
+        return self._members.born + BEAT_S
+
     def is_gone(self, node: int) -> bool:
         return self._members.is_gone(node, self._clock.seconds())
 
@@ -198,7 +203,7 @@ class Nodes:
                 answers.settle(Answers(given, tuple([live[node] for node in live if node in silent])))
 
         for node in live:
-            self._ask_one(node, about, data, seconds, answered)
+            self.post.ask(node, about, data, seconds, partial(answered, node))
         if not live:
             answers.settle(Answers({}, ()))
         return answers
@@ -207,16 +212,6 @@ class Nodes:
         self.malformed += 1
         whose = f"node {self.name(node)}" if node else "somebody"
         self._notice_once(f"{whose} sends what no node of this version writes, of {about}: it is dropped")
-
-    def _ask_one(
-        self,
-        node: int,
-        about: str,
-        data: bytes,
-        seconds: float,
-        answered: Callable[[int, bytes | RadiodError], None],
-    ) -> None:
-        self.post.ask(node, about, data, seconds, lambda outcome: answered(node, outcome))
 
     # --- BusUser
 

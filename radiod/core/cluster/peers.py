@@ -64,6 +64,10 @@ class Peers(Protocol):
     def live(self) -> list[int]:
         """The incarnations of all others that are alive, as far as is known."""
 
+    @property
+    def settled_at(self) -> float:
+        """When all who are there have been heard since this node began, or began anew: monotonic seconds."""
+
     def is_gone(self, node: int) -> bool:
         """Whether another node is surely dead.
 

@@ -7,6 +7,8 @@ from radiod.testing import FakeClock
 class Others:
     """``Peers`` of which only who is alive matters."""
 
+    settled_at = 0.0
+
     def __init__(self, *nodes):
         self.nodes = list(nodes)
 

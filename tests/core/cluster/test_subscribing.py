@@ -196,6 +196,35 @@ def test_who_wants_what_is_retained_and_cannot_have_the_past_is_refused(world):
     assert [message[4] for message in peer.received()] == [STORE_UNAVAILABLE]
 
 
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.1, 0.5, 0.9, 1.1])
+def test_who_comes_to_a_node_that_begins_misses_nothing_either(world, after):
+    world.kill("c")
+    world.start("c")
+    world.advance(after)
+    peer, publisher = world.join("c"), world.join("a")
+    peer.request(32, {}, "t")
+    while kinds(peer) == []:
+        world.advance(0.001)
+    for number in range(100):
+        publisher.request(16, {}, "t", [number])
+        world.advance(0.01)
+    assert [message[4] for message in peer.received()] == [[number] for number in range(100)]
+
+
+def test_who_comes_to_a_node_that_is_back_as_another_misses_nothing_either(world):
+    world.pause("c")
+    world.advance(9)
+    world.resume("c")
+    peer, publisher = world.join("c"), world.join("a")
+    peer.request(32, {}, "t")
+    while kinds(peer) == []:
+        world.advance(0.001)
+    for number in range(100):
+        publisher.request(16, {}, "t", [number])
+        world.advance(0.01)
+    assert [message[4] for message in peer.received()] == [[number] for number in range(100)]
+
+
 class TestManyAtOnce:
     """SUBSCRIBEs that come one behind the other."""
 

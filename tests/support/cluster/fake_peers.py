@@ -21,6 +21,8 @@ class FakePeers:
     def live(self):
         return list(self.nodes)
 
+    settled_at = 0.0
+
     def is_gone(self, node):
         return node not in self.live()
 
