@@ -431,6 +431,14 @@ class TestInTrouble:
         three["b"].join().register("a.p", seconds=6)
         assert holders(three) == ("b",)
 
+    def test_a_claim_whose_name_no_node_of_this_version_gives_is_counted(self, three):
+        three["a"].cluster.claims.create("radio registrations", "other a.p", b"")
+        three.wait(0.1)
+        assert [node.nodes.malformed for node in three.nodes.values()] == [1, 1, 1]
+        three["b"].cluster.claims.update("radio registrations", "other a.p", lambda _: None)
+        three.wait(3)
+        assert [node.nodes.malformed for node in three.nodes.values()] == [1, 1, 1]
+
     @pytest.mark.parametrize("after", [0.0, 0.0005, 0.05, 0.3])
     def test_who_comes_back_as_another_node_takes_nothing_of_those_it_has_not_heard_yet(self, three, after):
         holder = three["a"].join()

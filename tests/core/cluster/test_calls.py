@@ -3,6 +3,7 @@
 import pytest
 from support.cluster.calling import CALLEE, CallWorld
 
+from radiod.core.cluster.call_letters import Yielded, pack
 from radiod.core.limits import Limits
 from radiod.errors import (
     CANCELED,
@@ -16,7 +17,7 @@ from radiod.errors import (
     TIMEOUT,
 )
 from radiod.testing import ALLOW_ALL
-from radiod.wire.codecs import CBOR, MSGPACK, Payload
+from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload
 from radiod.wire.messages import Call, Error
 from radiod.wire.options import CallOptions
 
@@ -661,3 +662,18 @@ class TestWhileItsNodeIsCutOff:
                 break
         assert (is_taken, answered) == (True, STORE_UNAVAILABLE)
         assert self.answered(world, callee, own, "a.many") is True
+
+
+def test_an_answer_that_no_node_of_this_version_writes_is_counted_and_the_call_goes_on(three, callee, caller):
+    request = caller.call("a.procedure")
+    three.wait(0.1)
+    (invocation,) = [message for message in callee.take() if message[0] == 68]
+    node, dealer = three["b"], three["b"].realm.dealer
+    home = three["a"].nodes.me
+    (asked,) = dealer.calls_of(dealer.proxies.get(home, callee.session.id)).answering
+    told = pack(Payload(JSON, b"[]", b""))
+    dealer.answered(home, Yielded(callee.session.id, asked, False, {"ppt_scheme": 5}, told))
+    assert node.nodes.malformed == 1
+    callee.send(70, invocation[1], {}, [1])
+    three.wait(0.1)
+    assert [message[:2] for message in caller.take()] == [[50, request]]

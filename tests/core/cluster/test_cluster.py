@@ -55,3 +55,11 @@ def test_who_says_goodbye_has_left_at_once():
     world["b"].cluster.stop()
     world.turn()
     assert world["a"].cluster.nodes.live() == []
+
+
+def test_what_was_too_much_for_mirrors_is_counted_over_all_realms():
+    node = ClusterWorld("a", "b")["a"]
+    assert node.cluster.overflowed == 0
+    for mirrors in node.cluster.mirrors:
+        mirrors.overflowed += 2
+    assert node.cluster.overflowed == 2 * len(node.cluster.mirrors) > 0

@@ -69,6 +69,11 @@ class TestComing:
         one.came(one.post.subject(one.me), "", b"?")
         assert cluster.names("a") == ["b", "c"]
 
+    def test_what_is_told_to_all_instead_of_one_is_nothing(self, cluster):
+        one = cluster.nodes["a"]
+        one.came("r.nodes", "", encode(Buried(cluster.nodes["b"].me, 5)))
+        assert cluster.names("a") == ["b", "c"]
+
     def test_two_of_one_name_are_not_let_in_together(self, cluster):
         cluster.add("b", port="other b")
         cluster.clock.advance(5)

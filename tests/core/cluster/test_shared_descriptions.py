@@ -121,6 +121,20 @@ class TestATopicThatIsNoChannel:
         positions = {world.caller(name).do(GET, "kept.one")["position"] for name in "abc"}
         assert len(positions) == 1
 
+    def test_is_not_told_of_a_subject_that_was_not_asked_for(self, world):
+        for node in world.nodes.values():
+            node.realm.space.histories.keep("kept.*", BOUNDS)
+        publish(world, "a", "kept.one")
+        publish(world, "a", "kept.two", 2)
+        world.advance(LINGER_S + 10)
+        streams = world["b"].cluster.streams
+        last_many = streams.last_many
+        streams.last_many = lambda stream, subjects, done: last_many(
+            stream, [subject.replace("one", "*") for subject in subjects], done
+        )
+        told = world.caller("b").do(GET, "kept.one")["position"]
+        assert told == world.caller("a").do(GET, "kept.one")["position"]
+
 
 def streams(world, kind):
     return [stream for name, stream in world.engine.streams.items() if kind in name]
