@@ -147,6 +147,11 @@ class Radio:
         channels = requests.get(f"{self.url}/channels", timeout=10).json()["channels"]
         return next(int(each["readers"]) for each in channels if each["name"] == channel)
 
+    def is_heard(self, topic: str) -> bool:
+        """Whether anybody listens: a page has a channel's map before it has its samples."""
+        answer = requests.get(f"{self.url}/channels/{topic}", timeout=10)
+        return answer.status_code == 200 and int(answer.json()["readers"]) > 0
+
 
 class Page:
     """The page in a browser, in the words of its reader."""
@@ -573,14 +578,15 @@ def test_a_stranger_is_told_what_this_is_and_when_it_is_rush_hour(page: Page, ra
     radio.publish("small.map", town, retain=True)
     page.script("location.hash = 'small'")
     page.until_mark("streets", "8")
+    page.until(lambda: radio.is_heard("small"))
     moments = [
         (3600, "rush hour", "07:00:00"),
         (90_100, "rush hour", "day 2, 07:01:40"),
         (7200, "", "08:00:00"),
     ]
-    for time, told, shown in moments:
-        date = datetime(2026, 1, 1, 6, tzinfo=UTC) + timedelta(seconds=time)
-        radio.publish("small", {"time": time, "timestamp": date.isoformat(), "n": [1] * 8})
+    for seconds, told, shown in moments:
+        date = datetime(2026, 1, 1, 6, tzinfo=UTC) + timedelta(seconds=seconds)
+        radio.publish("small", {"time": seconds, "timestamp": date.isoformat(), "n": [1] * 8})
         page.until(lambda shown=shown: page.find("#clock").text == shown)
         assert page.find("#rush").text == told
 
@@ -590,6 +596,7 @@ def test_closed_streets_are_seen_told_and_found(page: Page, radio: Radio) -> Non
     radio.publish("roadworks.map", town.map(), retain=True)
     page.script("location.hash = 'roadworks'")
     page.until_mark("streets", "24")
+    page.until(lambda: radio.is_heard("roadworks"))
     radio.publish("roadworks", town.dump_state())
     page.until_samples()
     assert not page.find("#legend-shut").is_displayed()
@@ -628,12 +635,13 @@ def test_a_signal_is_told_where_a_light_was_red_once(page: Page, radio: Radio) -
     radio.publish("crossing.map", town.map(), retain=True)
     page.script("location.hash = 'crossing'")
     page.until_mark("streets", "8")
-    for time, green, told in [
+    page.until(lambda: radio.is_heard("crossing"))
+    for seconds, green, told in [
         (0, [1] * 8, ""),
         (5, [0] + [1] * 7, "signal: red"),
         (10, [1] * 8, "signal: green"),
     ]:
-        radio.publish("crossing", {**town.dump_state(), "time": time, "green": green})
+        radio.publish("crossing", {**town.dump_state(), "time": seconds, "green": green})
         page.until_samples()
         page.find("#map").send_keys(Keys.ESCAPE, Keys.ARROW_RIGHT)
         page.until(lambda told=told: page.find("#tip-signal").text == told)
@@ -686,6 +694,7 @@ def test_closed_streets_that_make_no_sense_harm_nothing(page: Page, radio: Radio
     radio.publish("nonsense.map", town.map(), retain=True)
     page.script("location.hash = 'nonsense'")
     page.until_mark("streets", "8")
+    page.until(lambda: radio.is_heard("nonsense"))
     radio.publish("nonsense", {**town.dump_state(), **told})
     page.until_samples()
     page.until(lambda: page.find("#clock").text == "06:00:00")
@@ -794,6 +803,7 @@ def test_small_samples_are_seen_like_others(page: Page, radio: Radio, format_: s
     radio.publish(f"{town.name}.map", town.map(), retain=True)
     page.script("location.hash = arguments[0]", town.name)
     page.until_mark("streets", "48")
+    page.until(lambda: radio.is_heard(town.name))
     for _ in range(2):
         town.next()
         radio.publish(town.name, town.dump_state(format_))

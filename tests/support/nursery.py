@@ -85,7 +85,10 @@ class Popen(subprocess.Popen[Any]):
         if timeout is not None and self.poll() is None:
             ended = os.pidfd_open(self.pid)
             try:
-                select.select([ended], [], [], timeout)
+                # Not select(), which takes no descriptor above 1023.
+                waiting = select.poll()
+                waiting.register(ended, select.POLLIN)
+                waiting.poll(1000 * timeout)
             finally:
                 os.close(ended)
             timeout = 0
