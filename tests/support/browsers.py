@@ -10,7 +10,7 @@ import pytest
 from selenium import webdriver
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-PATIENCE = 30
+PATIENCE = 90
 """Seconds after which something that has not happened on the page will not happen any more."""
 
 SWITCHES = (
