@@ -195,6 +195,7 @@ $(COMPILED)/.ready-$(COMPILE_LEVEL): setup.py pyproject.toml release/backend.py 
 # Nothing but radiod is installed there: everything else it finds where .venv has it.
 .venv-compiled/bin/python: | $(VENV)/.dev
 	$(PYTHON) -m venv .venv-compiled
+	@sed '1s|.*|#!$(CURDIR)/.venv-compiled/bin/python|' $(BIN)/twistd >.venv-compiled/bin/twistd && chmod +x .venv-compiled/bin/twistd
 	@where='import sysconfig; print(sysconfig.get_path("purelib"))'; \
 	    $(BIN)/python -c "$$where" >"$$(.venv-compiled/bin/python -c "$$where")/others.pth"
 

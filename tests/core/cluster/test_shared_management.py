@@ -34,7 +34,7 @@ def listeners(world):
 
 
 def visitor():
-    return Visitor(1000, make_principal("key", permissions=ALLOW_ALL, memberships=["club"]))
+    return Visitor(1000, make_principal("key", permissions=ALLOW_ALL, memberships=("club",)))
 
 
 def ask(world, what, *args, name="a", **options):

@@ -271,7 +271,7 @@ class TestInAPrivateChannel:
     def test_of_the_configuration_too(self, world):
         for node in world.nodes.values():
             node.realm.lifecycle.declare("club", key="a secret")
-        author = world.caller("b", "author", memberships=["club"])
+        author = world.caller("b", "author", memberships=("club",))
         member = self.listener(world, "c")
         author.do(ADD, "club", ["one"], {})
         world.kill("b")
