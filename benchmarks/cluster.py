@@ -16,7 +16,6 @@ these the node that is measured has a core to itself, and all others share the l
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -30,7 +29,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
-from harness import EVENT, PUBLISH, SUBSCRIBE, SUBSCRIBED, Server, Session, cpu_seconds, frame, free_port
+from harness import Server, Session, cpu_seconds, free_port, hearer, publish
 
 PAYLOAD = "x" * 200
 WINDOW = 8
@@ -85,10 +84,10 @@ def fan_out(name: str, listeners: int, events: int) -> tuple[float, float, float
     with running(0 if name == "alone" else int(name)) as (servers, nats):
         crowd = [hearer(server) for server in servers for _ in range(listeners)]
         publisher = Session(servers[0].port)
-        publish(publisher, crowd, events // 10)
+        publish(publisher, crowd, events // 10, PAYLOAD, WINDOW)
         before = [sum(server.cpu() for server in servers), nats_cpu(nats)]
         began = time.monotonic()
-        publish(publisher, crowd, events)
+        publish(publisher, crowd, events, PAYLOAD, WINDOW)
         seconds = time.monotonic() - began
         used = [sum(server.cpu() for server in servers) - before[0], nats_cpu(nats) - before[1]]
         deliveries = events * len(crowd)
@@ -145,35 +144,13 @@ def independent(options: argparse.Namespace) -> None:
 
 def cost(server: Server, publisher: Session, crowd: Sequence[Session], events: int) -> float:
     """µs of one server's CPU for each event."""
-    publish(publisher, crowd, events // 10)
+    publish(publisher, crowd, events // 10, PAYLOAD, WINDOW)
     before = server.cpu()
-    publish(publisher, crowd, events)
+    publish(publisher, crowd, events, PAYLOAD, WINDOW)
     used = server.cpu() - before
     for one in (*crowd, publisher):
         one.close()
     return used * 1e6 / events
-
-
-# --- load
-
-
-def hearer(server: Server) -> Session:
-    """One listener."""
-    session = Session(server.port)
-    session.request(SUBSCRIBE, {}, "bench")
-    session.expect(SUBSCRIBED)
-    return session
-
-
-def publish(publisher: Session, crowd: Sequence[Session], events: int) -> None:
-    """Publish, at most ``WINDOW`` ahead of the slowest listener; all have heard all when it returns."""
-    begin = f"[{EVENT},".encode()
-    for first in range(0, events, WINDOW):
-        count = min(WINDOW, events - first)
-        messages = [[PUBLISH, publisher.next_id(), {}, "bench", [PAYLOAD]] for _ in range(count)]
-        publisher.socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
-        for session in crowd:
-            session.skip(count, begin)
 
 
 # --- processes

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +311,25 @@ class Session:
 
 
 SCRATCH = bytearray(1 << 20)
+
+
+def hearer(server: Server) -> Session:
+    """One listener to ``bench``."""
+    session = Session(server.port)
+    session.request(SUBSCRIBE, {}, "bench")
+    session.expect(SUBSCRIBED)
+    return session
+
+
+def publish(publisher: Session, crowd: Sequence[Session], events: int, payload: str, window: int) -> None:
+    """Publish to ``bench``, at most ``window`` ahead of the slowest listener, until all have heard all."""
+    begin = f"[{EVENT},".encode()
+    for first in range(0, events, window):
+        count = min(window, events - first)
+        messages = [[PUBLISH, publisher.next_id(), {}, "bench", [payload]] for _ in range(count)]
+        publisher.socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
+        for session in crowd:
+            session.skip(count, begin)
 
 
 class WebSocket:

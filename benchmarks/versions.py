@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import subprocess
 import tarfile
 import tempfile
@@ -24,19 +23,16 @@ from typing import NamedTuple
 
 from harness import (
     CALL,
-    EVENT,
     INVOCATION,
-    PUBLISH,
     REGISTER,
     REGISTERED,
     RESULT,
     ROOT,
-    SUBSCRIBE,
-    SUBSCRIBED,
     YIELD,
     Server,
     Session,
-    frame,
+    hearer,
+    publish,
 )
 
 PAYLOAD = "x" * 200
@@ -122,10 +118,10 @@ def idle(trees: tuple[Path, Path]) -> tuple[float, float]:
         with ExitStack() as stack:
             server = stack.enter_context(Server(root=tree))
             for _ in range(100):
-                hearer(server, stack)
+                listener(server, stack)
             before = server.resident_kib()
             for _ in range(IDLE):
-                hearer(server, stack)
+                listener(server, stack)
             used.append((server.resident_kib() - before) / IDLE)
     return used[0], used[1]
 
@@ -140,11 +136,10 @@ def session(server: Server, stack: ExitStack) -> Session:
     return found
 
 
-def hearer(server: Server, stack: ExitStack) -> Session:
-    """A listener."""
-    found = session(server, stack)
-    found.request(SUBSCRIBE, {}, "bench")
-    found.expect(SUBSCRIBED)
+def listener(server: Server, stack: ExitStack) -> Session:
+    """One that hangs up in the end."""
+    found = hearer(server)
+    stack.callback(found.close)
     return found
 
 
@@ -152,22 +147,11 @@ def fan_out(listeners: int, events: int) -> Case:
     """Events to so many listeners; an operation is a delivery."""
 
     def ready(server: Server, stack: ExitStack) -> Work:
-        crowd = [hearer(server, stack) for _ in range(listeners)]
+        crowd = [listener(server, stack) for _ in range(listeners)]
         publisher = session(server, stack)
-        return Work(lambda: publish(publisher, crowd, events), events * listeners)
+        return Work(lambda: publish(publisher, crowd, events, PAYLOAD, WINDOW), events * listeners)
 
     return ready
-
-
-def publish(publisher: Session, crowd: list[Session], events: int) -> None:
-    """Publish, at most ``WINDOW`` ahead of the slowest listener; all have heard all when it returns."""
-    begin = f"[{EVENT},".encode()
-    for first in range(0, events, WINDOW):
-        count = min(WINDOW, events - first)
-        messages = [[PUBLISH, publisher.next_id(), {}, "bench", [PAYLOAD]] for _ in range(count)]
-        publisher.socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
-        for one in crowd:
-            one.skip(count, begin)
 
 
 def calls(server: Server, stack: ExitStack) -> Work:
