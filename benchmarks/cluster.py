@@ -60,6 +60,8 @@ def main() -> int:
         for name in ["alone", *map(str, counts)]:
             rows.setdefault(name, []).append(fan_out(name, options.listeners, options.events))
     alone = median(nodes + nats for nodes, nats, _ in rows["alone"])
+    if not all(nodes for measured in rows.values() for nodes, _, _ in measured):
+        sys.exit("too little CPU to be measured in ticks of 10 ms: more --events")
     for name, measured in rows.items():
         nodes, nats, rate = (median(each) for each in zip(*measured, strict=True))
         row = f"| {name} | {nodes:.2f} | {nats:.2f} | {nodes + nats:.2f} | {alone / (nodes + nats):.2f} |"
