@@ -21,7 +21,7 @@ from radiod.access.shared.soundness import is_sound
 from radiod.access.standing import ACTIVE, REVOKED
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.access.port import AccessStore
-from radiod.core.access.records import Act, AuditEntry
+from radiod.core.access.records import Act, AuditEntry, Change
 from radiod.core.cluster.claim import Claim
 from radiod.core.cluster.claims import Claims
 from radiod.core.promises import Promise, chain
@@ -147,24 +147,26 @@ class AccessMirror:
             return
         claim, here = self._claims.get(*name), self.books.entity(name, NOBODY, "")
         entity = None if claim is None else self._understood(name, claim, here)
-        if claim is not None and entity is None:
-            return
+        if claim is None or entity is not None:
+            self._make(name, here, entity)
+
+    def _make(self, name: Name, here: Entity | None, entity: Entity | None) -> None:
+        """Have the record be this one; None: it was deleted."""
         if entity is not None and not entity.is_gone:
             self._note_signing(name, self.books.why_unsigned(entity))
             if name in self.owed:
                 entity = self.owed[name](entity)
-        note = ""
         if entity is None or entity.is_gone:
-            changes = self.books.lose(name)
             told, node = (GONE, self._node) if entity is None else (entity.act, entity.node)
-            act = replace(told, time=told.time or self._clock.time())
-        elif here is not None and entity.says_the_same(here) and not self.books.lacks(entity):
-            return
-        else:
+            self._keep(self.books.lose(name), replace(told, time=told.time or self._clock.time()), node)
+        elif here is None or not entity.says_the_same(here) or self.books.lacks(entity):
             changes, note = self.books.take(entity)
-            act, node = entity.act, entity.node
-        if note:
-            self._note(note)
+            if note:
+                self._note(note)
+            self._keep(changes, entity.act, entity.node)
+
+    def _keep(self, changes: list[Change], act: Act, node: str) -> None:
+        """Have the store keep what has changed; ``node``: where it was asked for."""
         if changes:
             told = replace(act, detail={**act.detail, "node": node}) if node != self._node else act
             self.store.change(changes, told).then(self._written)
