@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from array import array
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
@@ -31,6 +32,7 @@ LIFE = 10**7
 AGAIN_S = 0.2
 SETTLE_S = 30.0
 SILENT_S = 10.0
+MOST_NOTES = 20
 """Whoever gets no answer to a greeting, or none to what it asks, tries another node."""
 
 
@@ -155,7 +157,10 @@ class Member:
 
 
 class Listener(Member):
-    """``tags``, ``seqs``: what it heard; ``epochs``: in turn; ``told``: how often it was told of loss."""
+    """``tags``, ``seqs``: what it heard; ``epochs``: in turn; ``told``: how often it was told of loss.
+
+    ``turns``: how many it had heard when it began to listen, at which node, and behind which position.
+    """
 
     def __init__(self, herd: Herd, node: int, topic: str) -> None:
         super().__init__(herd, node)
@@ -164,9 +169,11 @@ class Listener(Member):
         self.seqs = array("q")
         self.epochs: list[bytes] = []
         self.told = 0
+        self.turns: list[tuple[int, int, str | None]] = []
 
     def joined(self) -> None:
         after = f"{self.epochs[-1].decode()}:{self.seqs[-1]}" if self.seqs else None
+        self.turns.append((len(self.tags), self.node, after))
         options = {} if after is None else {"_radiod_after": after}
         self.say(json.dumps([32, 1, options, self.topic]).encode())
 
@@ -190,6 +197,7 @@ class Listener(Member):
         self.tags.append(int(message[message.rindex(b"[") + 1 : message.index(b"]", len(message) - 3)]))
         if b'"_lost"' in message or b'"_recovered":false' in message:
             self.told += 1
+            self.herd.note(f"{self.topic}: told of loss {message[:400]!r}")
 
 
 def _number_end(message: bytes, at: int) -> int:
@@ -264,6 +272,7 @@ class Herd:
         self.took: list[float] = []
         self.refused = 0
         self.troubles: list[str] = []
+        self.notes: list[str] = []
         self.is_publishing = False
         self.is_over = False
         self._epoll = select.epoll()
@@ -303,6 +312,11 @@ class Herd:
         if len(self.troubles) < 5:
             self.troubles.append(text)
 
+    def note(self, text: str) -> None:
+        """What tells more of a fault."""
+        if len(self.notes) < MOST_NOTES:
+            self.notes.append(text)
+
     def run(self, seconds: float, is_done: Callable[[], bool]) -> bool:
         """Play until it is so, for so long at most. Returns: whether it is so."""
         end = time.monotonic() + seconds
@@ -328,7 +342,10 @@ class Herd:
         return True
 
     def begin(self, seconds: float) -> float:
-        """Have all listen. Returns: after how many seconds they did; -1: they did not."""
+        """Have all listen, and hear something, so that each has a position.
+
+        Returns: after how many seconds they listened; -1: they did not.
+        """
         began = time.monotonic()
         members: list[Member] = [*self.listeners, *self.publishers]
         for member in members:
@@ -339,7 +356,8 @@ class Herd:
         self.is_publishing = True
         for publisher in self.publishers:
             publisher.begin()
-        return took
+        is_heard = self.run(seconds, lambda: all(one.tags for one in self.listeners))
+        return took if is_heard else -1.0
 
     def end(self) -> None:
         """Publish no more, and hear what is on its way."""
@@ -363,6 +381,7 @@ class Herd:
             "slowest_s": round(max(self.took, default=0.0), 1),
             "ends": dict(self.ends),
             "troubles": self.troubles,
+            "notes": [*self.notes, *faults(self.listeners)][:MOST_NOTES],
         }
 
 
@@ -390,6 +409,27 @@ def judge(listeners: list[Listener], publishers: list[Publisher]) -> dict[str, i
             is_same = one.tags == order.tags and one.seqs == order.seqs
             sums["otherwise"] += not is_same and len(one.tags) == len(order.tags)
     return {name: sums[name] for name in NAMES}
+
+
+def faults(listeners: list[Listener]) -> list[str]:
+    """Of each that heard something again, out of order, or not: where, and the sessions around it."""
+    found = []
+    most: dict[str, set[int]] = {}
+    for one in listeners:
+        most.setdefault(one.topic, set()).update(one.seqs)
+    for at, one in enumerate(listeners):
+        back = [(index, *pair) for index, pair in enumerate(pairwise(one.seqs), 1) if pair[0] >= pair[1]]
+        lost = sorted(most[one.topic] - set(one.seqs))
+        if back or lost:
+            # Where it went back, or on without what it lost.
+            places = [index for index, *_ in back] + [bisect(one.seqs, seq) for seq in lost[:5]]
+            turns = [turn for turn in one.turns if any(abs(turn[0] - index) < 2 for index in places)]
+            found.append(
+                f"listener {at} of {one.topic}, {len(one.tags)} heard: back (index, from, to) {back[:5]};"
+                f" {len(lost)} lost {lost[:5]}; sessions (heard, node, behind) {turns[:8]},"
+                f" last {one.turns[-1:]}"
+            )
+    return found
 
 
 def _reordered(listener: Listener) -> int:

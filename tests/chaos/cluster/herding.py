@@ -76,6 +76,7 @@ class Herding:
             play.must(not said[name], f"the herd: {said[name]} {name}")
         play.must(said["epochs"] == 1, f"the herd: {said['epochs']} epochs")
         play.must(not said["troubles"], f"the herd: {said['troubles']}")
+        play.notes += said.pop("notes")
         play.notes.append(f"{self} beside, who all listened after {self.began_s:g} s: {said}")
 
     def _said(self) -> Any:

@@ -128,5 +128,11 @@ def judge(hearings: list[Hearing], lives: list[Life], dead: set[int]) -> Sums:
             sums.told += hearing.told
             sums.untellable += possible
         if not least <= hearing.told <= most:
-            sums.wrong.append(f"{hearing.topic}: {hearing.told} told, {least} to {most} missing")
+            gaps = {
+                f"{life.name} {life.process}": sorted(numbers)[:12]
+                for life, numbers in hearing.missing.items()
+                if numbers
+            }
+            told = f"{hearing.told} told, {least} to {most} missing"
+            sums.wrong.append(f"{hearing.topic} at {hearing.process}: {told}; {gaps}")
     return sums

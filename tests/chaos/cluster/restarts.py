@@ -24,7 +24,7 @@ from chaos.scene import Scene, must, patient
 __all__ = ["in_memory", "rolling", "wiped"]
 
 DRAIN_S = 4.0
-ROLLING = Scale(publishers=1, listeners=2, rate=5.0, topics=1, plain_rate=5.0, calls=1.0)
+ROLLING = Scale(pasts=2, publishers=1, listeners=2, rate=5.0, topics=1, plain_rate=5.0, calls=1.0)
 """Beside the herd, which is what there is much of."""
 
 REFUSED_S = 30.0
