@@ -33,6 +33,12 @@ PAUSES_S: Final[tuple[float, ...]] = (0.02, 0.1, 0.25, 1.0)
 MOST_TRIES: Final = 3
 """Reads in a row that come to nothing before the leader is asked to read."""
 
+MOST_LOOKS: Final = 6
+"""Reads of the leader that come to nothing, a second apart, before that is believed.
+
+Whoever has just been elected tells what it had before, and may not have worked through all that was stored.
+"""
+
 SOON_S: Final = 0.1
 """Until somebody who has begun to follow looks for what was stored before all servers knew of it."""
 
@@ -63,6 +69,7 @@ class Followed:
         "is_ended",
         "is_reading",
         "last",
+        "looks",
         "most",
         "read",
         "stream",
@@ -87,6 +94,8 @@ class Followed:
         # Records that the gap now read had, and reads in a row that came to nothing.
         self.read = 0
         self.tries = 0
+        # Those of them that the leader made.
+        self.looks = 0
         # Told live, above what is being read, in order.
         self.waiting: list[Stored] = []
         self.waiting_bytes = 0
@@ -290,14 +299,15 @@ class Follower:
             self._later(followed, lambda: self._read_on(followed))
             return
         if not records:
-            if not is_leaders:
+            followed.looks += is_leaders
+            if followed.looks < MOST_LOOKS:
                 self._later(followed, lambda: self._read_on(followed))
                 return
             # What was known to be there is gone: nobody will ever have it.
             followed.taker.broken(followed.target + 1)
             followed.last = max(followed.last, followed.target)
             self._caught_up(followed)
-        followed.tries = 0
+        followed.tries = followed.looks = 0
         self._hand_read(followed, records)
         if not followed.is_ended:
             self._read_on(followed)

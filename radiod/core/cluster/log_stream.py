@@ -17,13 +17,19 @@ from radiod.core.history.positions import SKIPPING
 from radiod.core.ids import Ids
 from radiod.core.timers import Clock, Timers
 
-__all__ = ["SIZES", "LogStream", "most_for"]
+__all__ = ["AGAIN_S", "DOUBT_S", "SIZES", "LogStream", "most_for"]
 
 SIZES: Final[tuple[int, ...]] = (64, 512, 4096, 32768, 262144)
 """Records of each topic that streams keep: a topic is in the first with room for its history and two more."""
 
 AGAIN_S: Final = 1.0
 """Between two tries of what found no leader."""
+
+DOUBT_S: Final = 2.0
+"""For how long the leader lacks what is known before that counts as lost.
+
+Whoever has just been elected tells what it had before, and may not have worked through all that was stored.
+"""
 
 EPOCH_CHARACTERS: Final = 11
 
@@ -81,6 +87,8 @@ class LogStream:
         self._is_opening = False
         # What is asked now; answers to what was asked before count no more.
         self._round = 0
+        # Since when the leader, asked so, lacks what is known.
+        self._lacking: float | None = None
 
     def when_open(self, then: Callable[[], None]) -> None:
         """Call ``then`` as soon as the stream is there, and its epoch known: at once, if they are."""
@@ -124,7 +132,15 @@ class LogStream:
 
     # --- asking
 
+    def _is_in_doubt(self) -> bool:
+        """Whether the leader has lacked something for too short a time to be believed."""
+        now = self._clock.seconds()
+        if self._lacking is None:
+            self._lacking = now
+        return now - self._lacking < DOUBT_S
+
     def _next_round(self) -> int:
+        self._lacking = None
         self._round += 1
         return self._round
 
@@ -151,7 +167,10 @@ class LogStream:
             if isinstance(found, Failure):
                 self._again(round, lambda: self._find(round))
             elif found is None:
-                self._begin(round, 0)
+                if self.epoch and self._is_in_doubt():
+                    self._again(round, lambda: self._find(round))
+                else:
+                    self._begin(round, 0)
             elif not self.epoch and self._is_renewed():
                 self._begin(round, found.seq)
             else:
@@ -216,7 +235,10 @@ class LogStream:
             if isinstance(last, Failure):
                 self._again(round, lambda: self._compare_end(round, known))
             elif last is None or last.seq < known.seq:
-                self._begin(round, self._epoch_seq)
+                if self._is_in_doubt():
+                    self._again(round, lambda: self._compare_end(round, known))
+                else:
+                    self._begin(round, self._epoch_seq)
             elif last.seq == known.seq:
                 self._compare(round, last, known)
             else:

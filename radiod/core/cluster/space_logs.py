@@ -8,13 +8,13 @@ from typing import Final
 
 from radiod.core.cluster.appender import HAS_NOT
 from radiod.core.cluster.log_patterns import LogPatterns
-from radiod.core.cluster.log_stream import LogStream
+from radiod.core.cluster.log_stream import AGAIN_S, LogStream
 from radiod.core.cluster.logged import Birth, Logged, encode
 from radiod.core.cluster.ports import MOST_AT_ONCE, Appended, Failure, Stored
 from radiod.core.cluster.realm_streams import RealmStreams
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.subjects import of_topic
-from radiod.core.cluster.tails import MOST_HELD_BACK, Done, Pending, Tail
+from radiod.core.cluster.tails import MOST_HELD_BACK, Comer, Done, Pending, Tail
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.positions import Position
@@ -158,17 +158,33 @@ class SpaceLogs:
     def catch_up(self, tail: Tail) -> None:
         """As ``TailOwner.catch_up``."""
 
+        self._look_at_end(tail)
+        late = partial(self._stop_catching, tail, tuple(tail.catching))
+        self._realm.timers.at(self.clock.seconds() + self._realm.hold_s, late)
+
+    def _look_at_end(self, tail: Tail) -> None:
         def agreed() -> None:
             if tail.followed is not None and tail.is_ready:
-                self._realm.follower.catch_up(tail.followed, tail.caught_up)
+                self._realm.follower.catch_up(tail.followed, caught_up)
+
+        def caught_up() -> None:
+            if not tail.caught_up() and not tail.is_looking:
+                tail.is_looking = True
+                self._realm.timers.at(self.clock.seconds() + AGAIN_S, again)
+
+        def again() -> None:
+            tail.is_looking = False
+            if tail.catching and not tail.is_closed:
+                self._look_at_end(tail)
 
         tail.stream.agree(agreed)
-        self._realm.timers.at(self.clock.seconds() + self._realm.hold_s, partial(self._stop_catching, tail))
 
-    def _stop_catching(self, tail: Tail) -> None:
-        catching, tail.catching = tail.catching, []
-        for later, _ in catching:
-            later.settle(Refused(STORE_UNAVAILABLE, HAS_NOT))
+    def _stop_catching(self, tail: Tail, comers: tuple[Comer, ...]) -> None:
+        """It took too long: who came then is told, unless it has what it waits for."""
+        for comer in comers:
+            if comer in tail.catching:
+                tail.catching.remove(comer)
+                comer.later.settle(Refused(STORE_UNAVAILABLE, HAS_NOT))
 
     def send(self, tail: Tail, record: KeptEvent, done: Done) -> None:
         """As ``TailOwner.send``."""

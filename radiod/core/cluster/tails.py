@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from radiod.core.cluster.appender import MAY_HAVE
 from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.follower import Followed
-from radiod.core.cluster.log_stream import LogStream
+from radiod.core.cluster.log_stream import DOUBT_S, LogStream
 from radiod.core.cluster.logged import Birth, Logged, decode
 from radiod.core.cluster.ports import Stored
 from radiod.core.cluster.shared_histories import SharedHistories
@@ -44,6 +44,20 @@ class Pending:
         self.record = record
         self.done = done
         self.seq = 0
+
+
+class Comer:
+    """Somebody who would go on behind a position, once it is known here.
+
+    ``until``: when it is believed that its log does not have it.
+    """
+
+    __slots__ = ("after", "later", "until")
+
+    def __init__(self, after: Position | None, until: float) -> None:
+        self.after = after
+        self.later: Promise[None] = Promise()
+        self.until = until
 
 
 class TailOwner(Protocol):
@@ -99,6 +113,7 @@ class Tail:
         "held_back",
         "history",
         "is_closed",
+        "is_looking",
         "is_owed",
         "is_ready",
         "last",
@@ -130,9 +145,11 @@ class Tail:
         self.pending: dict[str, Pending] = {}
         # Events, and others, that wait for the past.
         self.held_back: list[Pending] = []
-        self.waiting: list[tuple[Promise[None], Position | None]] = []
+        self.waiting: list[Comer] = []
         # Those who want to go on behind a position that is not known here yet.
-        self.catching: list[tuple[Promise[None], Position | None]] = []
+        self.catching: list[Comer] = []
+        # Whether its log is looked at again for them.
+        self.is_looking = False
         # The number that an event of ours was stored at, which has not come yet.
         self.owed = 0
         self.is_owed = False
@@ -149,27 +166,37 @@ class Tail:
     def ready(self, after: Position | None) -> Promise[None] | None:
         """As ``Histories.ready``."""
         self.used = self.owner.clock.seconds()
-        later: Promise[None] = Promise()
-        if not self.is_ready:
-            self.waiting.append((later, after))
-            return later
-        if self._knows(after):
+        if self.is_ready and self._knows(after):
             return None
-        # Another node was told of it before us; or it is none.
-        self.catching.append((later, after))
-        self.owner.catch_up(self)
-        return later
+        comer = Comer(after, self.used + DOUBT_S)
+        if not self.is_ready:
+            self.waiting.append(comer)
+        else:
+            # Another node was told of it before us; or it is none.
+            self.catching.append(comer)
+            self.owner.catch_up(self)
+        return comer.later
 
     def _knows(self, place: Position | None) -> bool:
         """Whether it is as far as that."""
         history = self.history
         return place is None or (place.epoch == history.epoch and place.seq <= history.seq)
 
-    def caught_up(self) -> None:
-        """All is here that is in the log now, as its leader has it."""
+    def caught_up(self) -> bool:
+        """All is here that is in the log now, as its leader has it.
+
+        Returns: whether nobody knows of a position that its log does not have: whoever leads it since a
+            moment may not have worked through all that was stored.
+        """
         catching, self.catching = self.catching, []
-        for later, _ in catching:
-            later.settle(None)
+        now = self.owner.clock.seconds()
+        for comer in catching:
+            is_none = comer.after is None or comer.after.epoch != self.stream.epoch
+            if is_none or self._knows(comer.after) or now >= comer.until:
+                comer.later.settle(None)
+            else:
+                self.catching.append(comer)
+        return not self.catching
 
     def reset(self) -> None:
         """A new epoch began: all is read anew, and what is not known yet happens then."""
@@ -188,8 +215,8 @@ class Tail:
         waiting, self.waiting = self.waiting + self.catching, []
         self.catching = []
         held_back, self.held_back = self.held_back, []
-        for later, _ in waiting:
-            later.settle(refusal)
+        for comer in waiting:
+            comer.later.settle(refusal)
         for pending in held_back:
             pending.done(refusal)
 
@@ -293,12 +320,12 @@ class Tail:
             except Refused as refusal:
                 pending.done(refusal)
         # The past goes as far as it went when it was asked for: some have heard more, elsewhere.
-        self.catching += [(later, after) for later, after in waiting if not self._knows(after)]
-        known = [later for later, after in waiting if self._knows(after)]
+        self.catching += [comer for comer in waiting if not self._knows(comer.after)]
+        known = [comer for comer in waiting if self._knows(comer.after)]
         if self.catching:
             self.owner.catch_up(self)
-        for later in known:
-            later.settle(None)
+        for comer in known:
+            comer.later.settle(None)
 
     def _happen(self, seq: int, found: Logged) -> None:
         ours = self.pending.pop(found.id, None)

@@ -161,6 +161,20 @@ def test_the_leader_reads_where_replicas_lack_what_is_there(world):
     assert taken.past == world.seqs()
 
 
+def test_what_a_leader_has_not_worked_through_yet_is_not_taken_for_gone(world):
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    world.append(5)
+    world.clock.advance(1)
+    lose(world, node, 3)
+    world.engine.replica = lambda stream: stream.records[:5]
+    world.engine.be_stale("s", 3, 4.0)
+    node.follower.expect(node.followed["s.a"], 8)
+    world.clock.advance(8)
+    assert taken.past + taken.live == world.seqs()
+    assert taken.gone == []
+
+
 def test_what_is_told_twice_and_late_is_dropped(world):
     node = world.nodes["n1"]
     taken = node.follow("s.a")
@@ -225,7 +239,7 @@ def test_a_target_that_nobody_has_any_more_is_passed(world):
     taken = node.follow("s.a")
     world.clock.advance(1)
     node.follower.expect(node.followed["s.a"], 7)
-    world.clock.advance(3)
+    world.clock.advance(8)
     assert taken.gone == [8]
     assert node.follower.stored(Stored("s.a", 8, 7, b""))
     assert taken.live == [8]
@@ -411,7 +425,7 @@ class TestCatchingUp:
         told = self.ask(node)
         world.clock.advance(0.0004)
         world.stream.records.clear()
-        world.clock.advance(5)
+        world.clock.advance(8)
         assert len(told) == 1
 
 

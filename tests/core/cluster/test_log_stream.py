@@ -197,6 +197,17 @@ class TestTheEnd:
         engine.clock.advance(3)
         assert node.began == [node.stream.epoch]
 
+    def test_it_stays_where_the_leader_has_not_worked_through_all_yet(self, engine, node):
+        known = append(engine, node, 3)
+        for unapplied in (1, 2, 10):
+            engine.be_stale("s", unapplied, 1.5)
+            node.stream.check(known)
+            engine.clock.advance(1)
+            assert not node.stream.is_sure
+            engine.clock.advance(3)
+            assert node.stream.is_sure
+        assert node.began == []
+
     @pytest.mark.parametrize("later", [0, 2])
     def test_it_is_renewed_where_its_number_is_anothers(self, engine, node, later):
         known = append(engine, node, 3)

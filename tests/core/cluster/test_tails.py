@@ -12,6 +12,7 @@ from radiod.core.cluster.logs import PUBLIC
 from radiod.core.cluster.tails import MOST_HELD_BACK
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
+from radiod.errors import CHANNEL_CLOSED
 from radiod.wire.scan import Undecodable
 
 pytestmark = pytest.mark.interpreted
@@ -101,18 +102,64 @@ def test_somebody_who_knows_more_than_this_node_waits_for_it(world):
     assert "_recovered" not in late.details[0]
 
 
-def test_no_number_of_strangers_makes_a_node_wait_for_what_is_not_there(world):
+@pytest.mark.parametrize("unapplied", [1, 2])
+def test_what_a_leader_has_not_worked_through_yet_is_waited_for(world, unapplied):
+    listener, other = Listener(world, "n1"), Listener(world, "n2")
+    publisher = Publisher(world, "n1")
+    publisher.publish()
+    world.clock.advance(1)
+    port = world.nodes["n2"].port
+    subject = next(one for one in port.followed if one.endswith("p.a"))
+    copies = port.followed.pop(subject)
+    publisher.publish(2)
+    world.clock.advance(0.1)
+    port.followed[subject] = copies
+    (name,) = world.engine.streams
+    world.engine.streams[name].lag = unapplied
+    world.engine.be_stale(name, unapplied, 1.5)
+    late = Listener(world, "n2", _radiod_after=listener.position)
+    world.clock.advance(1.4)
+    assert late.take() == []
+    world.engine.streams[name].lag = 0
+    world.clock.advance(2)
+    publisher.publish()
+    world.clock.advance(1)
+    assert late.take() == listener.take()[3:]
+    assert other.take() == listener.events
+    assert "_recovered" not in late.details[0]
+    assert not any("_lost" in details for details in other.details)
+
+
+def test_no_number_of_strangers_makes_a_node_wait_long_for_what_is_not_there(world):
     listener = Listener(world, "n1")
     publisher = Publisher(world, "n1")
     publisher.publish()
     world.clock.advance(1)
     epoch = listener.position.partition(":")[0]
     late = Listener(world, "n1", _radiod_after=f"{epoch}:9007199254740000")
-    world.clock.advance(1)
+    world.clock.advance(2.5)
     publisher.publish()
     world.clock.advance(1)
     assert late.take() == listener.take() == publisher.take()
     assert late.details[0]["_recovered"] is False
+    # The end of what it could wait for finds it served.
+    world.clock.advance(20)
+    late.take()
+    assert late.errors == []
+
+
+def test_nobody_looks_for_what_a_topic_that_has_ended_did_not_have(world):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n1")
+    publisher.publish()
+    world.clock.advance(1)
+    epoch = listener.position.partition(":")[0]
+    late = Listener(world, "n1", _radiod_after=f"{epoch}:9007199254740000")
+    world.clock.advance(0.5)
+    world.nodes["n1"].realm.space.histories.forget("a")
+    world.clock.advance(3)
+    late.take()
+    assert late.errors == [CHANNEL_CLOSED]
 
 
 def test_no_more_than_agreed_waits_for_the_past(world):
@@ -274,7 +321,7 @@ def test_an_event_of_ours_that_is_gone_before_it_came_may_have_happened(world):
     publisher.publish()
     world.clock.advance(0.1)
     world.engine.streams[STREAM].records.pop()
-    world.clock.advance(3)
+    world.clock.advance(8)
     publisher.take()
     assert list(publisher.refused.values()) == [MAY_HAVE]
     assert len(listener.take()) == 1

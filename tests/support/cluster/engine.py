@@ -45,6 +45,9 @@ class Stream:
     leaderless_until: float = 0.0
     # How many of the latest records a lagging replica does not have.
     lag: int = 0
+    # Until then its leader, just elected, tells nothing of the latest ``unapplied`` records.
+    stale_until: float = 0.0
+    unapplied: int = 0
     # What was sent to it while its sender was cut off from most: it arrives at the heal, if that is soon.
     stalled: list[Any] = field(default_factory=list)
 
@@ -165,7 +168,7 @@ class FakePort:
             if held is None or not self.engine.has_leader(self, held):
                 done(Failure.REFUSED)
                 return
-            found = [one for one in held.records if fits(subject, one.subject)]
+            found = [one for one in self.engine.leaders(held) if fits(subject, one.subject)]
             last = found[-1]._replace(previous=0) if found else None
             if self.engine.answer_s:
                 self.engine.after(self.engine.answer_s, lambda: None if self.is_dead else done(last))
@@ -183,7 +186,7 @@ class FakePort:
             if held is None or not self._can_read(held, by_leader):
                 done(Failure.REFUSED)
                 return
-            known = held.records if by_leader else self.engine.replica(held)
+            known = self.engine.leaders(held) if by_leader else self.engine.replica(held)
             found = [one for one in known if one.seq > after and fits(subject, one.subject)]
             done([one._replace(previous=0) for one in found[:limit]])
 
@@ -326,6 +329,11 @@ class FakeEngine:
         for stream in self.streams.values():
             stream.leaderless_until = self.clock.seconds() + seconds
 
+    def be_stale(self, name: str, records: int, seconds: float) -> None:
+        """Whoever leads a stream has just been elected, and tells nothing of its last records for so long."""
+        stream = self.streams[name]
+        stream.unapplied, stream.stale_until = records, self.clock.seconds() + seconds
+
     # --- messages
 
     def later(self, port: FakePort, what: Any) -> None:
@@ -389,6 +397,11 @@ class FakeEngine:
     def replica(self, stream: Stream) -> list[Stored]:
         """What some replica has of a stream: one of three may lag behind."""
         lag = stream.lag if self.chance.random() < self.lagging else 0
+        return stream.records[: max(0, len(stream.records) - lag)]
+
+    def leaders(self, stream: Stream) -> list[Stored]:
+        """What the leader tells of a stream."""
+        lag = stream.unapplied if self.clock.seconds() < stream.stale_until else 0
         return stream.records[: max(0, len(stream.records) - lag)]
 
     def take(self, stream: Stream, asked: Asked) -> None:
