@@ -8,14 +8,17 @@ from radiod.core.cluster.channel_records import Known, read_known, write_known
 from radiod.core.cluster.claim import Claim
 from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.peers import Peers
-from radiod.core.promises import Promise
+from radiod.core.promises import Promise, after
 from radiod.core.timers import Clock, Timers
 from radiod.errors import RadiodError
 
-__all__ = ["Agreement"]
+__all__ = ["SURE_S", "Agreement"]
 
 ASK_S: Final = 0.25
 """Before a claim that nobody told is asked for again."""
+
+SURE_S: Final = 1.0
+"""An agreement that took longer may be of a time when others took us for dead, and had what is claimed."""
 
 
 class Agreement:
@@ -30,9 +33,21 @@ class Agreement:
         peers.take(about, self._take)
 
     def agree(self, key: str) -> Promise[None]:
-        """Kept when all nodes that are alive know a claim as it is known here, or newer."""
+        """Kept when all nodes that are alive know a claim as it is known here, or newer.
+
+        What a node that stood still hears first, when it goes on, is what was said before. So where it took
+        long, the claim is known then as its leader has it. Comes to ``Refused`` (``unavailable``) if nobody
+        tells that.
+        """
+        began = self._clock.seconds()
         letter = Known(key, self._claims.revision(self._about, key))
-        return self._peers.tell_all(self._about, write_known(letter))
+
+        def known(_: None) -> Promise[None] | None:
+            if self._clock.seconds() - began <= SURE_S:
+                return None
+            return after(self._claims.refresh(self._about, key), lambda claim: None)
+
+        return after(self._peers.tell_all(self._about, write_known(letter)), known)
 
     def _take(self, node: int, data: bytes) -> Promise[bytes] | None:
         letter = read_known(data)

@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import structs
 
+from radiod.core.cluster.agreement import SURE_S
 from radiod.core.cluster.callee_claims import (
     Key,
     check_speakable,
@@ -60,9 +61,13 @@ RETRY_S: Final = 2.0
 
 
 class Registering:
-    """One REGISTER on its way. ``me``: the incarnation for which it is claimed."""
+    """One REGISTER on its way.
 
-    __slots__ = ("key", "me", "message", "outcome", "session")
+    ``me``: the incarnation for which it is claimed; ``since``: when that began, and when the claim's leader
+    last said that it is.
+    """
+
+    __slots__ = ("key", "me", "message", "outcome", "session", "since")
 
     def __init__(self, session: Session, message: Register) -> None:
         self.session = session
@@ -70,6 +75,7 @@ class Registering:
         self.key: Key = (message.options.match, message.procedure)
         self.outcome: Promise[Callable[[], None]] = Promise()
         self.me = 0
+        self.since = 0.0
 
 
 class _Undecided(Refused):
@@ -138,7 +144,7 @@ class Callees:
         if not job.session.is_open:
             self._jobs.end(job.key)
             return
-        job.me = self._peers.me
+        job.me, job.since = self._peers.me, self._clock.seconds()
         options, key = job.message.options, job.key
 
         def decide(current: Claim | None) -> bytes | None:
@@ -200,6 +206,11 @@ class Callees:
             self._visits.release(job.session)
             self._claim(job)
             return
+        if outcome is None and self._clock.seconds() - job.since > SURE_S:
+            self._claims.refresh(self._about, text_of(job.key)).then(
+                lambda claim: self._looked(job, facts, claim)
+            )
+            return
         id = self._registrations.id_of(*job.key)
         if isinstance(outcome, RadiodError):
             job.outcome.settle(outcome)
@@ -213,6 +224,19 @@ class Callees:
             self._jobs.look_in(0, [job.key])
         self._visits.release(job.session)
         self._jobs.end(job.key)
+
+    def _looked(self, job: Registering, facts: CalleeFacts, claim: Claim | RadiodError | None) -> None:
+        """What took long may have been agreed on before others took us for dead: see what the leader has."""
+        if isinstance(claim, RadiodError):
+            self._told(job, facts, claim)
+            return
+        held = holders_of(claim)
+        if held is None or job.me not in held.nodes:
+            self._visits.release(job.session)
+            self._claim(job)
+            return
+        job.since = self._clock.seconds()
+        self._told(job, facts, None)
 
     def _enter(self, job: Registering, facts: CalleeFacts) -> None:
         message, session, me = job.message, job.session, self._peers.me

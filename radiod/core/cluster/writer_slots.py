@@ -29,6 +29,20 @@ RETRY_S: Final = 2.0
 """Before what could not be agreed on is tried again."""
 
 
+class Taking:
+    """One session that would have a slot. ``me``: the incarnation for which it is claimed."""
+
+    __slots__ = ("is_forced", "me", "name", "outcome", "place", "session")
+
+    def __init__(self, place: str, session: Session, name: str, is_forced: bool) -> None:
+        self.place = place
+        self.session = session
+        self.name = name
+        self.is_forced = is_forced
+        self.outcome: Promise[None] = Promise()
+        self.me = 0
+
+
 class WriterSlots:
     """The slots of one realm; a ``ClaimWatcher`` and ``PeerWatcher``.
 
@@ -83,30 +97,41 @@ class WriterSlots:
         ``is_forced``: it has shown the control key. Comes to ``Refused``: ``not_authorized``: somebody else
         has it; ``unavailable``.
         """
-        me, key = self._peers.me, (place, session.id)
+        key = place, session.id
         self._taking[key] = self._taking.get(key, 0) + 1
+        taking = Taking(place, session, name, is_forced)
+        self._claim(taking)
+        return taking.outcome
+
+    def _claim(self, taking: Taking) -> None:
+        me = taking.me = self._peers.me
+        place, session = taking.place, taking.session
 
         def decide(current: Claim | None) -> bytes:
             there = None if current is None else read_writer(current.value)
             is_ours = there is not None and there.session == session.id
-            if not (there is None or is_ours or is_forced or self._is_gone(there)):
-                raise Refused(NOT_AUTHORIZED, f"channel {name} has a writer, and only one")
-            return write_writer(WriterRecord(me, session.id, is_forced))
-
-        taken: Promise[None] = Promise()
-
-        def settle(outcome: RadiodError | None) -> None:
-            taken.settle(outcome)
-            left = self._taking.pop(key) - 1
-            if left:
-                self._taking[key] = left
-            # It may have left meanwhile, or not write for another reason.
-            self._jobs.look_in(0, [place])
+            if not (there is None or is_ours or taking.is_forced or self._is_gone(there)):
+                raise Refused(NOT_AUTHORIZED, f"channel {taking.name} has a writer, and only one")
+            return write_writer(WriterRecord(me, session.id, taking.is_forced))
 
         claimed = self._claims.update(self._about, place, decide)
         known: Promise[None] = after(claimed, lambda _: self._agreement.agree(place))
-        known.then(settle)
-        return taken
+        known.then(lambda outcome: self._taken(taking, outcome))
+
+    def _taken(self, taking: Taking, outcome: RadiodError | None) -> None:
+        if taking.me != self._peers.me and taking.session.is_open:
+            # Meanwhile we are another node: nothing of that counts.
+            self._claim(taking)
+            return
+        if outcome is None and self.holder(taking.place) != taking.session.id:
+            outcome = Refused(NOT_AUTHORIZED, f"channel {taking.name} has another writer by now")
+        taking.outcome.settle(outcome)
+        key = taking.place, taking.session.id
+        left = self._taking.pop(key) - 1
+        if left:
+            self._taking[key] = left
+        # It may have left meanwhile, or not write for another reason.
+        self._jobs.look_in(0, [taking.place])
 
     def closed(self, place: str, session_id: int) -> None:
         """A session does not write at a place any more."""

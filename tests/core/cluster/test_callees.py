@@ -286,6 +286,36 @@ class TestTakingOver:
 
 
 class TestInTrouble:
+    @pytest.mark.parametrize("is_led", [True, False])
+    def test_what_took_long_is_answered_by_what_the_leader_has(self, three, is_led):
+        one = three["a"].join()
+        three.pause("c")
+        one.send(64, 1, {}, "a.p")
+        three.wait(2)
+        assert one.take() == []
+        if not is_led:
+            three.engine.elect(1)
+        three.resume("c")
+        three.wait(3)
+        answers = one.take()
+        assert [answer[0] for answer in answers] == [65 if is_led else 8]
+        assert is_led or answers[0][4] == STORE_UNAVAILABLE
+        assert holders(three) == (("a",) if is_led else None)
+
+    @pytest.mark.parametrize("before", [0.0011, 0.0012, 0.0015, 0.002])
+    def test_what_was_agreed_on_before_a_node_stood_still_is_none_when_it_goes_on(self, three, before):
+        one, other = three["a"].join(), three["b"].join()
+        one.send(64, 1, {}, "a.p")
+        three.wait(before)
+        assert one.take() == []
+        three.pause("a")
+        three.wait(10)
+        assert isinstance(other.register("a.p"), int)
+        three.resume("a")
+        three.wait(3)
+        assert [answer[4] for answer in one.take()] == [PROCEDURE_ALREADY_EXISTS]
+        assert holders(three) == ("b",)
+
     def test_a_registration_that_others_cannot_be_told_of_is_refused(self, three):
         one = three["a"].join()
         questions = three["a"].nodes.post.questions

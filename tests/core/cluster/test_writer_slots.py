@@ -166,6 +166,50 @@ def test_a_writer_whose_node_buried_the_others_keeps_it(world):
     assert holder(world) == writer.session.id
 
 
+@pytest.mark.parametrize("before", [0, 0.0005, 0.001, 0.002])
+def test_what_was_agreed_on_before_a_node_stood_still_is_none_when_it_goes_on(world, before):
+    writer, other = world.caller("a"), world.caller("b")
+    writer.request(48, {}, OPEN_WRITE, ["song"])
+    world.advance(before)
+    assert writer.received() == []
+    world.pause("a")
+    world.advance(10)
+    assert is_open(other)
+    world.resume("a")
+    world.advance(3)
+    assert [(answer[0], answer[4]) for answer in writer.received()] == [(8, NOT_AUTHORIZED)]
+    assert holder(world) == other.session.id
+
+
+def test_whoever_loses_it_to_the_control_key_before_all_know_is_refused(world):
+    made = world.caller("a").do(CREATE, "club", single_writer=True)
+    first, second = world.caller("a"), world.caller("b")
+    world.pause("c")
+    for caller in (first, second):
+        caller.request(48, {}, OPEN_WRITE, ["club"], {"control_key": made["control_key"]})
+        world.advance(0.5)
+    world.resume("c")
+    world.advance(1)
+    assert [answer[0] for answer in first.received()] == [8]
+    assert [answer[0] for answer in second.received()] == [50]
+    assert publish(second, "club") == 17
+
+
+def test_a_node_that_is_another_one_by_now_claims_again_before_it_answers(world):
+    writer, other = world.caller("a"), world.caller("b")
+    world.engine.elect(2)
+    writer.request(48, {}, OPEN_WRITE, ["song"])
+    world.advance(0.1)
+    world["a"].cluster.nodes._be_reborn("a test says so")
+    answers = []
+    while not answers:
+        world.advance(0.05)
+        answers = writer.received()
+    assert answers[0][0] == 50
+    assert other.do(OPEN_WRITE, "song") == NOT_AUTHORIZED
+    assert holder(world) == writer.session.id
+
+
 def test_a_slot_that_was_given_up_while_nobody_agreed_is_free_later(world):
     writer = world.caller("a")
     assert is_open(writer)
