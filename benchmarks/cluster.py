@@ -7,10 +7,11 @@ Each node has so many listeners to one topic; one publisher is at the first node
 with a core for each process deliveries in a second are printed as well. Nodes and NATS servers have cores in
 turn, the load has the last one.
 
-``same listeners at home``: CPU of the first node for each event, with nobody, and with all the others'
-listeners, elsewhere: what others hear costs it nothing but the way out. ``foreign``: CPU of a node with one
-listener for each event that comes from another, beyond what the same costs from a publisher of its own. For
-these the node that is measured has a core to itself, and all others share the last one.
+``first of two nodes``: its CPU for each event, with nobody, one and many listeners elsewhere: what others
+hear costs it nothing but the way out. It waits for them between its events, and what waits has cold caches:
+how much that is tells a server alone that waits as long for another one, of which it knows nothing.
+``a node with 1 listener``: CPU of one for each event that comes from another, beyond what the same costs from
+a publisher of its own. For these the node that is measured has a core to itself, all others share the last.
 """
 
 from __future__ import annotations
@@ -108,28 +109,34 @@ def independent(options: argparse.Namespace) -> None:
             with running(2, measured=0) as (servers, _):
                 crowd = [hearer(servers[0]) for _ in range(own)]
                 crowd += [hearer(servers[1]) for _ in range(elsewhere)]
-                return cost(servers[0], Session(servers[0].port), crowd, events)
+                return cost(servers[0], [(Session(servers[0].port), crowd)], events)
 
         return measure
 
     def second_of_two(at: int) -> Callable[[], float]:
         def measure() -> float:
             with running(2, measured=1) as (servers, _):
-                return cost(servers[1], Session(servers[at].port), [hearer(servers[1])], events)
+                return cost(servers[1], [(Session(servers[at].port), [hearer(servers[1])])], events)
 
         return measure
 
-    def alone(listeners: int) -> Callable[[], float]:
+    def alone(listeners: int, elsewhere: int = 0) -> Callable[[], float]:
         def measure() -> float:
-            with running(0) as (servers, _):
-                crowd = [hearer(servers[0]) for _ in range(listeners)]
-                return cost(servers[0], Session(servers[0].port), crowd, events)
+            with running(0) as (servers, _), Server(LAST) as other:
+                both = [
+                    (Session(server.port), [hearer(server) for _ in range(count)])
+                    for server, count in ((servers[0], listeners), (other, elsewhere))
+                    if count
+                ]
+                return cost(servers[0], both, events)
 
         return measure
 
     cases = {
         f"alone, {own} listeners": alone(own),
+        f"the same, {options.listeners} at a server that it knows nothing of": alone(own, options.listeners),
         f"first of two nodes, {own} listeners": first_of_two(0),
+        "the same, 1 listener at the other": first_of_two(1),
         f"the same, {options.listeners} listeners at the other": first_of_two(options.listeners),
         "alone, 1 listener": alone(1),
         "a node with 1 listener, publisher at home": second_of_two(1),
@@ -144,14 +151,21 @@ def independent(options: argparse.Namespace) -> None:
         print(f"| {name} | {median(costs):.1f} |")
 
 
-def cost(server: Server, publisher: Session, crowd: Sequence[Session], events: int) -> float:
-    """µs of one server's CPU for each event."""
-    publish(publisher, crowd, events // 10, PAYLOAD, WINDOW)
+def cost(server: Server, publishers: Sequence[tuple[Session, Sequence[Session]]], events: int) -> float:
+    """µs of one server's CPU for each event. The publishers, each with who hears it, publish in turn."""
+
+    def play(count: int) -> None:
+        for _ in range(0, count, WINDOW):
+            for publisher, crowd in publishers:
+                publish(publisher, crowd, WINDOW, PAYLOAD, WINDOW)
+
+    play(events // 10)
     before = server.cpu()
-    publish(publisher, crowd, events, PAYLOAD, WINDOW)
+    play(events)
     used = server.cpu() - before
-    for one in (*crowd, publisher):
-        one.close()
+    for publisher, crowd in publishers:
+        for one in (*crowd, publisher):
+            one.close()
     return used * 1e6 / events
 
 
