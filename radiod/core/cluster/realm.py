@@ -158,7 +158,7 @@ class ClusterRealm(Realm):
     def _make_management(self, kind: type[Management] = SharedManagement) -> SharedManagement:
         management = super()._make_management(kind)
         assert isinstance(management, SharedManagement)
-        management.attach(self.census, self.places, self._shared_presence)
+        management.attach(self.census, self.places, self._shared_presence, self.cluster.settings.name)
         return management
 
     def _make_subscription_procedures(self) -> list[Family]:

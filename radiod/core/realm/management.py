@@ -7,11 +7,12 @@ done to sessions, the right to call the procedure that does the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from radiod.core.channels.authority import Authority
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.presence import Presence
+from radiod.core.globs import glob
 from radiod.core.history.positions import Position
 from radiod.core.promises import Promise, chain, when
 from radiod.core.pubsub.broker import SessionSubscriptions
@@ -38,13 +39,18 @@ CALL_OPTIONS: Final = CallOptions()
 
 
 class Load(NamedTuple):
-    """What goes on in a realm. ``subscribed``: sessions in all subscriptions; ``uptime``: seconds."""
+    """What goes on in a realm on one server.
+
+    ``subscribed``: sessions in all subscriptions; ``uptime``: seconds; ``node``: what it is called among
+    several; empty: it is alone.
+    """
 
     sessions: int
     users: int
     subscriptions: int
     subscribed: int
     uptime: float
+    node: str = ""
 
 
 class Management:
@@ -134,31 +140,54 @@ class Management:
         crowd = self._presence.headcount.snapshot(topic, limit=1)
         return crowd["total"], crowd["count"]
 
-    def heard(
-        self, actor: Actor, is_wanted: Callable[[str], object]
-    ) -> dict[str, int] | Promise[dict[str, int]]:
-        """How many sessions listen to a topic by its name: of those that have any, and the actor may have."""
+    def heard(self, actor: Actor, pattern: str) -> dict[str, int] | Promise[dict[str, int]]:
+        """How many sessions listen to a topic by its name: of those that have any, and the actor may have.
+
+        ``pattern``: of their names, as of files. Raises: Refused: ``invalid_argument``: it is none.
+        """
+        is_wanted = glob(pattern).fullmatch
         permissions = actor.principal.permissions
         private = [self._lookup.topic(actor, name) for name in actor.principal.memberships]
-        found = {
-            one.topic: len(subscription.listeners)
-            for one in private
-            if is_wanted(one.topic) and (subscription := one.broker.lookup("exact", one.topic)) is not None
-        }
         hidden = frozenset(one.topic for one in private)
+
+        def choose(counts: dict[str, int]) -> Generator[None, None, dict[str, int]]:
+            found: dict[str, int] = {}
+
+            def add(some: list[tuple[str, int]]) -> None:
+                for name, count in some:
+                    if name not in hidden and permissions.allows(Action.SUBSCRIBE, name):
+                        found[name] = count
+
+            yield from in_steps(counts.items(), add)
+            return found
+
+        def with_private(found: dict[str, int]) -> dict[str, int] | Promise[dict[str, int]]:
+            wanted = [one for one in private if is_wanted(one.topic)]
+            return chain(self._counts(wanted), lambda counts: counts | found)
+
+        public: Any = chain(self._listened(pattern), lambda counts: self.slices.run(choose(counts)))
+        return cast("dict[str, int] | Promise[dict[str, int]]", chain(public, with_private))
+
+    def _listened(self, pattern: str) -> dict[str, int] | Promise[dict[str, int]]:
+        """Public topics that fit a pattern of names, and that somebody listens to by its name."""
+        is_wanted = glob(pattern).fullmatch
+        found: dict[str, int] = {}
+
+        def choose(some: list[Any]) -> None:
+            for one in some:
+                if not is_reserved(one.topic) and is_wanted(one.topic):
+                    found[one.topic] = len(one.listeners)
 
         def look() -> Generator[None, None, dict[str, int]]:
             yield from in_steps(self._broker.subscriptions("exact"), choose)
             return found
 
-        def choose(some: list[Any]) -> None:
-            for one in some:
-                name = one.topic
-                is_public = not is_reserved(name) and name not in hidden
-                if is_public and is_wanted(name) and permissions.allows(Action.SUBSCRIBE, name):
-                    found[name] = len(one.listeners)
-
         return self.slices.run(look())
+
+    def _counts(self, topics: list[TopicRef]) -> dict[str, int] | Promise[dict[str, int]]:
+        """How many listen to each of some topics, of those that have any listeners."""
+        found = {one.topic: one.broker.lookup("exact", one.topic) for one in topics}
+        return {name: len(one.listeners) for name, one in found.items() if one is not None}
 
     def _told(
         self, actor: Actor, topic: str, tell: Callable[[TopicRef, TopicSpace], T | Promise[T]]
@@ -180,8 +209,12 @@ class Management:
 
     # --- told to anybody
 
-    def load(self) -> Load | Promise[Load]:
-        """What goes on in the realm."""
+    def loads(self) -> list[Load] | Promise[list[Load]]:
+        """What goes on in the realm, on each server that has it."""
+        return chain(self._load(), lambda load: [load])
+
+    def _load(self) -> Load | Promise[Load]:
+        """What goes on here."""
 
         def count() -> Generator[None, None, Load]:
             users: set[str] = set()

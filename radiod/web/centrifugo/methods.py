@@ -17,7 +17,6 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from radiod import __version__
 from radiod.core.budgets.idempotency import Answers, Kept, Running
 from radiod.core.delivery.broadcast import Publication
-from radiod.core.globs import glob
 from radiod.core.history.positions import Position
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.replay import Page
@@ -225,22 +224,25 @@ class Methods:
     # --- looking
 
     def info(self, caller: Caller, asked: Nobody) -> Reply | Promise[Reply]:
-        """→ ``{"nodes"}``: this process, with what goes on in the key's realm."""
+        """→ ``{"nodes"}``: each server that has the key's realm, with what goes on in it there."""
 
-        def tell(load: Load) -> Reply:
-            node = {
-                "uid": self._uid,
-                "name": "radiod",
-                "version": __version__,
-                "num_clients": load.sessions,
-                "num_users": load.users,
-                "num_subs": load.subscribed,
-                "num_channels": load.subscriptions,
-                "uptime": int(load.uptime),
-            }
-            return {"nodes": [node]}
+        def tell(loads: list[Load]) -> Reply:
+            return {"nodes": [self._node(load) for load in loads]}
 
-        return chain(caller.realm.management.load(), tell)
+        return chain(caller.realm.management.loads(), tell)
+
+    def _node(self, load: Load) -> Reply:
+        return {
+            # Of another node its name is what nobody else has.
+            "uid": load.node or self._uid,
+            "name": load.node or "radiod",
+            "version": __version__,
+            "num_clients": load.sessions,
+            "num_users": load.users,
+            "num_subs": load.subscribed,
+            "num_channels": load.subscriptions,
+            "uptime": int(load.uptime),
+        }
 
 
 def _payload(caller: Caller, event: Event) -> Payload:
@@ -351,12 +353,11 @@ def presence_stats(caller: Caller, asked: OfChannel) -> Reply | Promise[Reply]:
 
 def channels(caller: Caller, asked: Channels) -> Reply | Promise[Reply]:
     """→ ``{"channels": {name: {"num_clients"}}}``: those that somebody listens to."""
-    is_wanted = glob(asked.pattern or "*").fullmatch
 
     def tell(heard: dict[str, int]) -> Reply:
         return {"channels": {name: {"num_clients": count} for name, count in heard.items()}}
 
-    return chain(caller.realm.management.heard(caller.visitor, is_wanted), tell)
+    return chain(caller.realm.management.heard(caller.visitor, asked.pattern or "*"), tell)
 
 
 def disconnect(caller: Caller, asked: Disconnect) -> Reply | Promise[Reply]:

@@ -7,8 +7,9 @@ from radiod.core.channels.settings import ChannelSettings
 from radiod.core.disclosure import Visitor
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.promises import Promise
+from radiod.core.rights import Action
 from radiod.errors import CLOSE_KILLED
-from radiod.testing import ALLOW_ALL, make_principal
+from radiod.testing import ALLOW_ALL, Allow, make_principal
 
 BOUNDS = HistoryBounds(size=10, seconds=1000.0, bytes=100_000)
 RULES = ChannelSettings(presence=True, history=BOUNDS)
@@ -37,9 +38,13 @@ def visitor():
     return Visitor(1000, make_principal("key", permissions=ALLOW_ALL, memberships=("club",)))
 
 
-def ask(world, what, *args, name="a", **options):
+ANYBODY = visitor()
+
+
+def ask(world, what, *args, name="a", visitor=ANYBODY, **options):
     """What the management of a node comes to."""
-    told = getattr(world[name].realm.management, what)(visitor(), *args, **options)
+    asking = () if visitor is None else (visitor,)
+    told = getattr(world[name].realm.management, what)(*asking, *args, **options)
     if not isinstance(told, Promise):
         return told
     outcomes = []
@@ -119,3 +124,31 @@ def test_what_is_of_this_node_alone_is_asked_of_nobody(world):
     assert management._headcount(topic) == (0, 0)
     assert management._unsubscribe(topic, "ann", None) == 0
     assert world.engine.ports["a"].sent == sent
+
+
+def test_channels_that_somebody_listens_to_are_those_of_all_nodes(world, listeners):
+    world.caller("a").ask(32, {}, "song")
+    world.caller("a").ask(32, {}, "here.only")
+    world.caller("c").ask(32, {}, "there.only")
+    world.caller("c").ask(32, {"match": "prefix"}, "a.pattern")
+    all = {"song": 4, "club": 3, "here.only": 1, "there.only": 1}
+    assert ask(world, "heard", "*") == all
+    assert ask(world, "heard", "*", name="b") == all
+    assert ask(world, "heard", "*.only") == {"here.only": 1, "there.only": 1}
+    assert ask(world, "heard", "c*") == {"club": 3}
+
+
+def test_of_channels_nobody_hears_more_than_it_may_listen_to(world, listeners):
+    world.caller("c").ask(32, {}, "secret")
+    permissions = Allow(*Action, hidden=["secret"])
+    told = ask(world, "heard", "*", visitor=Visitor(1000, make_principal("key", permissions=permissions)))
+    assert told == {"song": 3}
+
+
+def test_a_load_is_told_of_each_node(world, listeners):
+    loads = {load.node: load for load in ask(world, "loads", visitor=None)}
+    assert set(loads) == {"a", "b", "c"}
+    # Each listens to two channels, one of them private.
+    assert loads["b"][1:4] == (1, 1, 4)
+    assert loads["c"][1:4] == (1, 1, 2)
+    assert loads["a"].sessions < loads["b"].sessions
