@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-__all__ = ["MOST", "Replays"]
+__all__ = ["DIGEST_BYTES", "MOST", "Replays"]
 
 MOST: Final = 100_000
 """Requests that are remembered, of all keys: about 20 MB."""
@@ -27,7 +27,7 @@ SWEEP_S: Final = 60.0
 FLOOR_S: Final = 86_400.0
 """Seconds that the floor of such a key is remembered: a wall clock set back by less reopens nothing."""
 
-_BYTES: Final = 16
+DIGEST_BYTES: Final = 16
 """Of a SHA-256: nobody finds two requests alike in these, and who did would only have one refused."""
 
 
@@ -57,6 +57,8 @@ class _Past:
 class Replays:
     """Of one server.
 
+    ``came``: called with a key, when its request is stamped, and its digest, of each that counts here.
+
     Args:
         fresh: seconds after its timestamp in which a request is accepted at all; the caller sees to that.
         most: requests remembered.
@@ -68,6 +70,7 @@ class Replays:
         self._count = 0
         self._swept = float("-inf")
         self._by_key: dict[str, _Past] = {}
+        self.came: Callable[[str, float, bytes], object] = _nobody
 
     def __len__(self) -> int:
         """Requests that are remembered."""
@@ -82,13 +85,24 @@ class Replays:
             told: what makes it this one and no other.
             now: the same clock as ``at``, seconds.
         """
+        digest = hashlib.sha256(told).digest()[:DIGEST_BYTES]
+        if not self._enter(key, at, digest, now):
+            return False
+        self.came(key, at, digest)
+        return True
+
+    def note(self, key: str, at: float, digest: bytes, now: float) -> None:
+        """A request counted on another server: it does not here. As ``is_new``, and ``came``."""
+        if abs(at - now) <= self._fresh:
+            self._enter(key, at, digest, now)
+
+    def _enter(self, key: str, at: float, digest: bytes, now: float) -> bool:
         if not self._swept <= now < self._swept + SWEEP_S:
             self._sweep(now)
         past = self._by_key.get(key)
         if past is None:
             past = self._by_key[key] = _Past()
         self._count -= past.forget_before(now - self._fresh)
-        digest = hashlib.sha256(told).digest()[:_BYTES]
         if at <= past.floor or digest in past.digests:
             return False
         if self._count >= self._most:
@@ -132,3 +146,7 @@ class Replays:
 
 def _length(past: _Past) -> int:
     return len(past.heap)
+
+
+def _nobody(key: str, at: float, digest: bytes) -> None:
+    """Nobody minds."""

@@ -142,7 +142,8 @@ class Radio:
         if self.cluster is not None:
             self.readiness.cluster = self.cluster.reasons
             self.metrics.cluster = self.cluster.describe
-            self.cluster.sharing.share(self.access, self.tokens, self.realms.values(), self.statements)
+            realms, sharing = self.realms.values(), self.cluster.sharing
+            sharing.share(self.access, self.tokens, self.replays, realms, self.statements)
 
     @property
     def _shared_secrets(self) -> tuple[str, ...]:

@@ -14,11 +14,13 @@ from radiod.access.shared.everywhere import Everywhere
 from radiod.access.shared.firsts import Firsts
 from radiod.access.shared.mirror import AccessMirror
 from radiod.access.shared.secret_check import SecretCheck
+from radiod.access.shared.shared_replays import SharedReplays
 from radiod.access.shared.store import SharedAccess
 from radiod.access.shared.usage import SharedUsage
 from radiod.access.shared.vault import Vault
 from radiod.access.statements import Statements
 from radiod.auth.keys import Key
+from radiod.auth.replays import Replays
 from radiod.auth.tokens import Tokens
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.shared_limits import SharedLimits
@@ -50,7 +52,14 @@ class Sharing:
         """What all nodes sign listen tokens with, as ``Tokens`` takes them; empty: nothing in common."""
         return () if self._vault is None else self._vault.tokens
 
-    def share(self, access: Access, tokens: Tokens, realms: Iterable[Realm], statements: Statements) -> None:
+    def share(
+        self,
+        access: Access,
+        tokens: Tokens,
+        replays: Replays,
+        realms: Iterable[Realm],
+        statements: Statements,
+    ) -> None:
         """Have what this node is told of access hold on all, and told of all."""
         books, nodes = self._make_books(access), self._cluster.nodes
         self._access = access, books
@@ -59,6 +68,7 @@ class Sharing:
             everywhere.wrap(realm.procedures.table)
         statements.complete = everywhere.statement
         SecretCheck(self._vault, nodes, self._notice)
+        SharedReplays(replays, nodes, self._clock.time)
         if self._vault is None:
 
             def note(key: Key) -> None:

@@ -11,6 +11,7 @@ from engine.nats.servers import Servers
 from support import nursery
 from support.cluster.running import node
 from support.running import ROOT, environment
+from support.signing import signed_query
 from support.sockets import RawClient
 from support.tokens import token as sign
 
@@ -106,6 +107,23 @@ class TestTokens:
         for token in (signed, *given):
             assert [listen(one, token).json()["reason"] for one in three] == ["revoked"] * 3
         assert not any("secret" in line for one in three for line in one.log.splitlines())
+
+
+class TestSignedRequests:
+    def test_one_that_was_sent_to_a_node_counts_on_no_other_a_moment_later(self, three):
+        issued = radioctl(three[0], "key", "issue", "--publish", "a.*", "--signed")
+        body = b'{"topic": "a.b", "args": [1]}'
+        query = signed_query(body, secret=issued["signing"], key=issued["id"])
+        statuses = [send_signed(three[1], query, body)]
+        # Of what comes behind this answer the others know what came before.
+        radioctl(three[1], "cluster", "--check")
+        statuses += [send_signed(one, query, body) for one in three]
+        assert statuses == [200, 401, 401, 401]
+
+
+def send_signed(node, query, body):
+    answer = requests.post(f"{node.server.url}/publish?{query}", data=body, timeout=SECONDS)
+    return answer.status_code
 
 
 def token_of(node, key):
