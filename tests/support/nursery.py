@@ -226,6 +226,9 @@ def main() -> None:
     sys.path.remove(str(_TESTS))
     for module in modules:
         importlib.import_module(module)
+    if (site := sys.modules.get("radiod.web.site")) is not None:
+        # What each server would pack for itself.
+        site.Site({}, {})
     assert "twisted.internet.reactor" not in sys.modules, (
         "programs would share what the kernel keeps for a reactor"
     )
