@@ -170,6 +170,8 @@ class TestTrips:
         assert all((ROOT / "radiod" / room).is_file() for room in trip.rooms)
 
 
+# `make lint` runs it each time.
+@pytest.mark.soak
 def test_the_script_prints_a_table_and_finds_nothing_wrong():
     ended = subprocess.run(
         [sys.executable, "tests/house.py", "--circles", "--upwards", "--known"],
