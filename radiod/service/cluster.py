@@ -113,7 +113,6 @@ class Clustering:
         # What counts, besides the nodes, what cannot be read.
         self._readers = self._events, self._control, streams
         self.cluster.attach(self._events, streams)
-        self.cluster.nodes.probe = streams.reach
         self.cluster.nodes.watch(self)
         self._clock = clock
         self._digest = node.digest

@@ -22,9 +22,10 @@ from radiod.core.cluster.claim import (
 )
 from radiod.core.cluster.claim_audit import ClaimAudit
 from radiod.core.cluster.claim_mirror import ClaimMirror
+from radiod.core.cluster.claim_records import ClaimRecord, write_claim
 from radiod.core.cluster.claim_survey import survey
 from radiod.core.cluster.claim_writes import ClaimWrites
-from radiod.core.cluster.ports import Failure, Stored, Streams
+from radiod.core.cluster.ports import Appended, Failure, Stored, Streams
 from radiod.core.cluster.sums import Sum
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
@@ -34,6 +35,9 @@ __all__ = ["MAX_TRIES", "Claims"]
 
 MAX_TRIES: Final = 100
 """How often an update is decided anew because others were faster."""
+
+PROOF: Final = "reached"
+"""What a node writes to find out whether it can."""
 
 RETRY_S: Final = 0.25
 """Seconds after which the leader is asked again."""
@@ -51,6 +55,7 @@ class Claims:
         self._streams = streams
         self._clock = clock
         self._timers = timers
+        self._node = node
         self._settings = settings
         self.subjects = f"{settings.prefix}.>"
         self.mirror = ClaimMirror(lambda: node.note_malformed(settings.stream))
@@ -148,6 +153,21 @@ class Claims:
     def survey(self) -> Promise[tuple[Sum, Sum]]:
         """What the stream has, and what the mirror has of it; see ``claim_survey``."""
         return survey(self.mirror, self._streams, self._clock, self._timers, self._settings)
+
+    def prove(self, name: str, reached: Callable[[], None]) -> None:
+        """Call ``reached`` if most of the servers that have the claims agree to one more record.
+
+        What is read proves nothing: a leader that was cut off goes on answering for some seconds.
+        ``name``: of this node, which has one such record.
+        """
+        record = write_claim(ClaimRecord(PROOF, name, b"", self._node.me, ""))
+        subject = subject_of(self._settings.prefix, PROOF, name)
+
+        def told(outcome: Appended | Failure) -> None:
+            if isinstance(outcome, Appended):
+                reached()
+
+        self._streams.append(self._settings.stream, subject, record, told)
 
     # --- changing
 

@@ -158,12 +158,7 @@ class Cluster:
             self._timers.at(self._clock.seconds() + AGAIN_S, self._ensure)
 
     def _probe(self, reached: Callable[[], None]) -> None:
-        """Find out whether somebody leads a stream, which most of the engine must agree on."""
-        self.streams.last(
-            self.retained,
-            f"{self.settings.prefix}.retained.nobody",
-            lambda found: None if isinstance(found, Failure) else reached(),
-        )
+        self.claims.prove(self.settings.name, reached)
 
     @property
     def claims(self) -> Claims:

@@ -183,10 +183,10 @@ class Membership:
         self._company = max(self._company, now - self._dead_after_s / 4)
         self._began = max(self._began, now - self._dead_after_s / 2)
 
-    def reached_most(self, now: float) -> None:
-        """Most of the engine is there, even if we hear nobody."""
+    def reached_most(self, asked: float) -> None:
+        """Most of the engine was there since it was asked then, even if we hear nobody."""
         if self._connected is not None:
-            self._company = now
+            self._company = max(self._company, asked)
 
     def is_quiet(self, now: float) -> bool:
         """Whether those who were there have not been heard for longer than they pause."""

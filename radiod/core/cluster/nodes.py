@@ -71,8 +71,8 @@ class NodeSettings(NamedTuple):
 class Nodes:
     """All nodes as one sees them: ``Peers``, and the ``BusUser`` of the bus for control.
 
-    ``notice``: takes one line for the log; ``probe``: finds out whether most of the engine's servers are
-    reached, and says so later, if they are: a node that hears nobody and reaches these is not isolated;
+    ``notice``: takes one line for the log; ``probe``: finds out whether most of the engine's servers agree
+    to something, and says so later, if they do: a node that hears nobody and reaches these is not isolated;
     ``reborn``: called when we have become a new incarnation, behind ``left`` of everybody: what we had is
     gone for the others, and everybody joins again; ``post``: what is written; ``malformed``: what came and
     no node of this version writes.
@@ -301,11 +301,14 @@ class Nodes:
             if now - other.heard > BEAT_S * 1.5:
                 self.post.look_for(other.incarnation, self._own_beat())
         if members.is_quiet(now) and self.probe is not None:
-            self.probe(self._reached_most)
+            self.probe(lambda: self._reached_most(now))
         self._note_isolation(now)
 
-    def _reached_most(self) -> None:
-        self._members.reached_most(self._clock.seconds())
+    def _reached_most(self, asked: float) -> None:
+        if self._members.is_in_doubt:
+            # We hear nobody yet: as what we were we would take what is theirs.
+            self._be_reborn("it was alone, and others may have taken it for dead")
+        self._members.reached_most(asked)
 
     def _note_isolation(self, now: float) -> None:
         members = self._members

@@ -132,16 +132,6 @@ class NatsStreams:
 
         self._then(stored, told, _kind, done)
 
-    def reach(self, reached: Callable[[], None]) -> None:
-        """Call ``reached`` later, if most of the servers are there: only then somebody leads them all."""
-
-        def told(outcome: Failure | None) -> None:
-            if outcome is None:
-                reached()
-
-        # Nobody has it: who leads all servers says so.
-        self._then(self._streams.info("radiod-none"), lambda _: None, _kind, told)
-
     def follow(self, subject: str) -> None:
         """As ``Streams.follow``."""
         sid = self._connection.subscribe(f"{self._again}.{subject}".encode(), self._came)

@@ -31,6 +31,16 @@ def test_a_claim_that_was_not_told_is_asked_for_before_the_others_are_answered(w
     assert "song" in deaf.realm.channels
 
 
+def test_whoever_has_left_meanwhile_is_not_closed_for_what_it_has_lost(world):
+    owner = world.caller("a")
+    owner.do(CREATE, "song")
+    realm = world["a"].realm
+    realm.channel_claims._superseded(owner.session, realm.channels.held["song"])
+    owner.leave()
+    world.turn()
+    assert CLOSE_SUPERSEDED not in [message[2] for message in owner.received() if message[0] == 6]
+
+
 def test_what_is_no_claim_is_counted(world):
     claims = world["a"].realm.channel_claims
     claims.claimed(Claim(ABOUT, "song", b"?", 1, 1))

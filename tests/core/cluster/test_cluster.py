@@ -50,6 +50,19 @@ def test_who_reaches_the_leader_of_a_stream_is_not_isolated_though_it_is_alone()
     assert not world["a"].cluster.nodes.is_isolated
 
 
+def test_a_leader_that_was_cut_off_with_a_node_and_still_answers_proves_nothing():
+    world = ClusterWorld("a", "b", "c")
+    world.advance(2)
+    for name in world["a"].ports:
+        world.engine.ports[name].last = lambda stream, subject, done: done(None)
+    world.isolate("a")
+    world.advance(8)
+    assert world["a"].cluster.nodes.is_isolated
+    world.heal()
+    world.advance(5)
+    assert not world["a"].cluster.nodes.is_isolated
+
+
 def test_who_says_goodbye_has_left_at_once():
     world = ClusterWorld("a", "b")
     world["b"].cluster.stop()

@@ -29,6 +29,7 @@ http: %(monitor)s:%(http)d
 write_deadline: "2s"
 ping_interval: "2s"
 ping_max: 2
+max_closed_clients: 10
 lame_duck_duration: "30s"
 lame_duck_grace_period: "100ms"
 max_payload: 2MB
