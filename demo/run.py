@@ -33,6 +33,7 @@ max_payload: 2MB
 write_deadline: "2s"
 ping_interval: "2s"
 ping_max: 2
+max_closed_clients: 10
 jetstream {{ store_dir: "{folder}" }}
 cluster {{ name: demo, listen: "127.0.0.1:{route}", routes: {routes}, ping_interval: "1s" }}
 """
