@@ -14,7 +14,7 @@ from typing import Final
 from radiod.core.cluster.agreement import Agreement
 from radiod.core.cluster.channel_owners import ChannelOwners
 from radiod.core.cluster.channel_records import WriterRecord, read_writer, write_writer
-from radiod.core.cluster.claim import Claim
+from radiod.core.cluster.claim import Claim, cannot_agree
 from radiod.core.cluster.claim_jobs import LOOK_S, ClaimJobs
 from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.peers import Peers
@@ -95,8 +95,11 @@ class WriterSlots:
         """Have the slot for a session, and all nodes know it; whoever waits for that lets it write at once.
 
         ``is_forced``: it has shown the control key. Comes to ``Refused``: ``not_authorized``: somebody else
-        has it; ``unavailable``.
+        has it. Raises, or comes to: ``unavailable``.
         """
+        if self._peers.is_isolated:
+            # Also for whoever has it as far as is known here.
+            raise cannot_agree("this node is cut off from the others")
         key = place, session.id
         self._taking[key] = self._taking.get(key, 0) + 1
         taking = Taking(place, session, name, is_forced)

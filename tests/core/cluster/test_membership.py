@@ -78,6 +78,18 @@ class TestDeath:
 
 
 class TestIsolation:
+    def test_who_took_others_for_dead_in_isolation_is_until_it_is_another(self, members):
+        let_in(members, 1)
+        members.bury(1)
+        members.is_in_doubt = True
+        members.disconnect(10.0)
+        members.connect(11.0)
+        assert members.is_cut_off(11.0)
+        members.reached_most(11.0)
+        assert members.is_cut_off(11.1)
+        members.begin_anew(7, 11.2)
+        assert not members.is_cut_off(11.2)
+
     def test_who_never_had_others_is_not_alone(self, members):
         assert not members.is_cut_off(100.0)
 

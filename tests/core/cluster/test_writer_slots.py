@@ -131,6 +131,16 @@ def test_a_node_that_is_cut_off_gives_no_slot(world):
     assert one.do(OPEN_WRITE, "song") == STORE_UNAVAILABLE
 
 
+def test_a_node_that_is_cut_off_gives_it_to_nobody_again_who_had_it(world):
+    writer = world.caller("a")
+    assert is_open(writer)
+    world.isolate("a")
+    world.advance(8)
+    assert publish(writer) == 17
+    writer.do(CLOSE_WRITE, "song")
+    assert writer.do(OPEN_WRITE, "song") == STORE_UNAVAILABLE
+
+
 def test_a_writer_that_was_taken_for_dead_has_it_again_if_nobody_else_has(world):
     writer = world.caller("a")
     assert is_open(writer)
