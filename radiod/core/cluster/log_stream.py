@@ -87,7 +87,7 @@ class LogStream:
         self._is_opening = False
         # What is asked now; answers to what was asked before count no more.
         self._round = 0
-        # Since when the leader, asked so, lacks what is known.
+        # Since when the leader lacks what is known, whoever asks meanwhile.
         self._lacking: float | None = None
 
     def when_open(self, then: Callable[[], None]) -> None:
@@ -104,6 +104,7 @@ class LogStream:
     def check(self, known: Stored | None) -> None:
         """The connection was lost, and is back. ``known``: the record taken that has the highest number."""
         if self._is_opening:
+            self._lacking = None
             if self.is_sure:
                 self.is_sure, self._known = False, known
                 self.appender.hold()
@@ -140,7 +141,6 @@ class LogStream:
         return now - self._lacking < DOUBT_S
 
     def _next_round(self) -> int:
-        self._lacking = None
         self._round += 1
         return self._round
 
@@ -220,6 +220,7 @@ class LogStream:
 
     def _be_sure(self) -> None:
         """Go on with what waits."""
+        self._lacking = None
         if not self.is_sure:
             self.is_sure, self._known = True, None
             self.appender.go_on()

@@ -204,8 +204,9 @@ class Membership:
     def is_cut_off(self, now: float) -> bool:
         """Whether we have heard nobody for half of the time after which one is dead; or had no engine for the
         share of it after which the others, who are told that nobody is there, may take us for dead: they look
-        for us half a second later at the earliest. Whoever has taken others for dead meanwhile is cut off, too,
-        until it is another one.
+        for us half a second later at the earliest.
+
+        Whoever has taken others for dead meanwhile is, too, until it is another one.
         """
         if self.is_in_doubt:
             return True

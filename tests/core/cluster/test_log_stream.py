@@ -208,6 +208,15 @@ class TestTheEnd:
             assert node.stream.is_sure
         assert node.began == []
 
+    def test_it_is_renewed_though_somebody_asks_for_it_again_and_again(self, engine, node):
+        known = append(engine, node, 3)
+        engine.streams["s"].records.pop()
+        node.stream.check(known)
+        for _ in range(30):
+            engine.clock.advance(0.2)
+            node.stream.agree(lambda: None)
+        assert node.began == [node.stream.epoch]
+
     @pytest.mark.parametrize("later", [0, 2])
     def test_it_is_renewed_where_its_number_is_anothers(self, engine, node, later):
         known = append(engine, node, 3)
