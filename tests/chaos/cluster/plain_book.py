@@ -27,7 +27,8 @@ class Hearing:
 
     ``last``: life -> the number heard last, or from which on it listens; ``before``: life -> how many of
     its events may have come before it listened; ``missing``: numbers between that did not come; ``told``:
-    sum of ``_lost``; ``is_over``: it has ended, and heard nothing of what came later.
+    sum of ``_lost``; ``is_over``: it has ended, and heard nothing of what came later; ``again``: of what
+    came twice: the publisher, its node's process, the number, and the last one.
     """
 
     topic: str
@@ -40,7 +41,7 @@ class Hearing:
     repeated: int = 0
     reordered: int = 0
     is_over: bool = False
-    untold: str = ""
+    again: list[tuple[str, int, int, int]] = field(default_factory=list)
 
     def begin(self, lives: list[Life]) -> None:
         """What these have published so far, it need not hear: it did not listen yet."""
@@ -58,7 +59,9 @@ class Hearing:
         elif number <= last:
             missing = self.missing.get(life, set())
             self.reordered += number in missing
-            self.repeated += number not in missing
+            if number not in missing:
+                self.repeated += 1
+                self.again.append((life.name, life.process, number, last))
             missing.discard(number)
             return
         elif number > last + 1:
@@ -103,6 +106,7 @@ class Sums:
     repeated: int = 0
     reordered: int = 0
     wrong: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
 
 
 def judge(hearings: list[Hearing], lives: list[Life], dead: set[int]) -> Sums:
@@ -115,6 +119,7 @@ def judge(hearings: list[Hearing], lives: list[Life], dead: set[int]) -> Sums:
         sums.hearings += 1
         sums.heard += hearing.heard
         sums.repeated += hearing.repeated
+        sums.again += [f"{hearing.topic} at {hearing.process}: {one}" for one in hearing.again]
         sums.reordered += hearing.reordered
         inner = hearing.count()
         own = [life for life in lives if life.topic == hearing.topic]

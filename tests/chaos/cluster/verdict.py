@@ -139,7 +139,7 @@ class Play:
 
     def _judge_plain(self, sums: Sums) -> None:
         self.must(not sums.wrong, f"told otherwise: {sums.wrong[:3]}")
-        self.must(not sums.repeated, f"plain: {sums.repeated} repeated")
+        self.must(not sums.repeated, f"plain: {sums.repeated} repeated {sums.again[:6]}")
         self.must(not sums.reordered, f"plain: {sums.reordered} out of order")
 
     def _judge_others(self) -> None:
