@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from radiod.core.cluster.appender import HAS_NOT
@@ -14,7 +13,7 @@ from radiod.core.cluster.ports import MOST_AT_ONCE, Appended, Failure, Stored
 from radiod.core.cluster.realm_streams import RealmStreams
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.subjects import of_topic
-from radiod.core.cluster.tails import MOST_HELD_BACK, Comer, Done, Pending, Tail
+from radiod.core.cluster.tails import MOST_HELD_BACK, Done, Pending, Tail
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.positions import Position
@@ -159,8 +158,8 @@ class SpaceLogs:
         """As ``TailOwner.catch_up``."""
 
         self._look_at_end(tail)
-        late = partial(self._stop_catching, tail, tuple(tail.catching))
-        self._realm.timers.at(self.clock.seconds() + self._realm.hold_s, late)
+        now, refusal = self.clock.seconds(), Refused(STORE_UNAVAILABLE, HAS_NOT)
+        self._realm.timers.at(now + self._realm.hold_s, lambda: tail.stop_catching(now, refusal))
 
     def _look_at_end(self, tail: Tail) -> None:
         def agreed() -> None:
@@ -178,13 +177,6 @@ class SpaceLogs:
                 self._look_at_end(tail)
 
         tail.stream.agree(agreed)
-
-    def _stop_catching(self, tail: Tail, comers: tuple[Comer, ...]) -> None:
-        """It took too long: who came then is told, unless it has what it waits for."""
-        for comer in comers:
-            if comer in tail.catching:
-                tail.catching.remove(comer)
-                comer.later.settle(Refused(STORE_UNAVAILABLE, HAS_NOT))
 
     def send(self, tail: Tail, record: KeptEvent, done: Done) -> None:
         """As ``TailOwner.send``."""

@@ -49,15 +49,15 @@ class Pending:
 class Comer:
     """Somebody who would go on behind a position, once it is known here.
 
-    ``until``: when it is believed that its log does not have it.
+    ``since``: since when its position is looked for.
     """
 
-    __slots__ = ("after", "later", "until")
+    __slots__ = ("after", "later", "since")
 
-    def __init__(self, after: Position | None, until: float) -> None:
+    def __init__(self, after: Position | None, since: float) -> None:
         self.after = after
         self.later: Promise[None] = Promise()
-        self.until = until
+        self.since = since
 
 
 class TailOwner(Protocol):
@@ -168,7 +168,7 @@ class Tail:
         self.used = self.owner.clock.seconds()
         if self.is_ready and self._knows(after):
             return None
-        comer = Comer(after, self.used + DOUBT_S)
+        comer = Comer(after, self.used)
         if not self.is_ready:
             self.waiting.append(comer)
         else:
@@ -192,11 +192,18 @@ class Tail:
         now = self.owner.clock.seconds()
         for comer in catching:
             is_none = comer.after is None or comer.after.epoch != self.stream.epoch
-            if is_none or self._knows(comer.after) or now >= comer.until:
+            if is_none or self._knows(comer.after) or now >= comer.since + DOUBT_S:
                 comer.later.settle(None)
             else:
                 self.catching.append(comer)
         return not self.catching
+
+    def stop_catching(self, before: float, refusal: Refused) -> None:
+        """Whose position has been looked for since then, or longer, is told."""
+        late = [comer for comer in self.catching if comer.since <= before]
+        self.catching = [comer for comer in self.catching if comer.since > before]
+        for comer in late:
+            comer.later.settle(refusal)
 
     def reset(self) -> None:
         """A new epoch began: all is read anew, and what is not known yet happens then."""
@@ -320,7 +327,11 @@ class Tail:
             except Refused as refusal:
                 pending.done(refusal)
         # The past goes as far as it went when it was asked for: some have heard more, elsewhere.
-        self.catching += [comer for comer in waiting if not self._knows(comer.after)]
+        now = self.owner.clock.seconds()
+        for comer in waiting:
+            if not self._knows(comer.after):
+                comer.since = now
+                self.catching.append(comer)
         known = [comer for comer in waiting if self._knows(comer.after)]
         if self.catching:
             self.owner.catch_up(self)

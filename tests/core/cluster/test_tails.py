@@ -130,6 +130,27 @@ def test_what_a_leader_has_not_worked_through_yet_is_waited_for(world, unapplied
     assert not any("_lost" in details for details in other.details)
 
 
+def test_also_by_whoever_has_waited_for_the_past_for_long(world):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n1")
+    publisher.publish(3)
+    world.clock.advance(1)
+    (name,) = world.engine.streams
+    world.engine.replica = lambda stream: stream.records[:-2]
+    world.engine.elect(4)
+    world.engine.be_stale(name, 2, 5.5)
+    late = Listener(world, "n2", _radiod_after=listener.position)
+    world.clock.advance(5.4)
+    assert not late.take()
+    assert not late.is_subscribed
+    del world.engine.replica
+    world.clock.advance(3)
+    publisher.publish()
+    world.clock.advance(1)
+    assert late.take() == listener.take()[3:]
+    assert "_recovered" not in late.details[0]
+
+
 def test_no_number_of_strangers_makes_a_node_wait_long_for_what_is_not_there(world):
     listener = Listener(world, "n1")
     publisher = Publisher(world, "n1")
