@@ -153,20 +153,21 @@ def independent(options: argparse.Namespace) -> None:
 
 def cost(server: Server, publishers: Sequence[tuple[Session, Sequence[Session]]], events: int) -> float:
     """µs of one server's CPU for each event. The publishers, each with who hears it, publish in turn."""
+    windows = max(1, events // WINDOW)
 
     def play(count: int) -> None:
-        for _ in range(0, count, WINDOW):
+        for _ in range(count):
             for publisher, crowd in publishers:
                 publish(publisher, crowd, WINDOW, PAYLOAD, WINDOW)
 
-    play(events // 10)
+    play(max(1, windows // 10))
     before = server.cpu()
-    play(events)
+    play(windows)
     used = server.cpu() - before
     for publisher, crowd in publishers:
         for one in (*crowd, publisher):
             one.close()
-    return used * 1e6 / events
+    return used * 1e6 / (windows * WINDOW)
 
 
 # --- processes
