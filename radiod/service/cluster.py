@@ -64,6 +64,7 @@ MANY: Final = 100
 AWAY: Final = "cluster: no NATS server"
 ALONE: Final = "cluster: no other node is reached"
 SETTLING: Final = "cluster: looking for the other nodes"
+READING: Final = "cluster: reading what the nodes have agreed on"
 """Reasons why nobody should be sent here."""
 
 
@@ -122,6 +123,8 @@ class Clustering:
         self._ids = ids
         self.sharing = Sharing(settings, self.cluster, clock, self._notice)
         self._cookies: Claims | None = None
+        # What there has to be before anything is agreed on here: each says whether it was there once.
+        self._needs: list[Callable[[], bool]] = [lambda: self.cluster.claims.is_ready]
         # With ``isolated = "close"``: send everybody elsewhere; let everybody in again.
         self.send_away: Callable[[], object] = _nobody
         self.let_in: Callable[[], object] = _nobody
@@ -167,6 +170,7 @@ class Clustering:
         cluster.check.compare("", "cookies", NATS, claims.survey)
         cluster.records.take(f"{prefix}.cookies.", claims.stored)
         cluster.way.on_up.append(claims.up)
+        self._needs.append(lambda: claims.is_ready)
         return claims
 
     def make_answers(self, limits: config.Limits) -> Answers:
@@ -183,6 +187,7 @@ class Clustering:
             most_bytes=limits.max_message_bytes,
         )
         cluster.way.on_up.append(answers.up)
+        self._needs.append(lambda: answers.is_ready)
         return answers
 
     def start(self) -> None:
@@ -212,7 +217,9 @@ class Clustering:
             return [AWAY]
         if not self._is_settled:
             return [SETTLING]
-        return [ALONE] if self.cluster.nodes.is_isolated else []
+        if self.cluster.nodes.is_isolated:
+            return [ALONE]
+        return [] if all(is_there() for is_there in self._needs) else [READING]
 
     def describe(self) -> dict[str, Any]:
         """As ``ClusterView.cluster``."""

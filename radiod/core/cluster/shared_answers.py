@@ -103,6 +103,8 @@ class SharedAnswers(Answers):
         self._tokens = 0
         # (holder, path, key) -> what is claimed of it
         self._claimed: dict[tuple[Hashable, str, str], _Claimed] = {}
+        # Whether the stream was there once.
+        self.is_ready = False
 
     # --- the engine
 
@@ -112,7 +114,9 @@ class SharedAnswers(Answers):
         self._streams.ensure(settings, self._ensured)
 
     def _ensured(self, failure: Failure | None) -> None:
-        if failure is not None:
+        if failure is None:
+            self.is_ready = True
+        else:
             self._at(self._now() + 1.0, self.up)
 
     # --- requests

@@ -176,6 +176,17 @@ def test_a_record_that_nobody_can_read_is_as_none(world):
     assert world.nodes[1].peers.malformed == ["r-once"]
 
 
+def test_a_node_says_when_requests_can_be_claimed(world):
+    for at in range(3):
+        world.engine.cut("late", f"n{at}")
+    late = Node(world, "late", 200, 600.0)
+    world.wait(5)
+    assert not late.answers.is_ready
+    world.engine.heal()
+    world.wait(2)
+    assert late.answers.is_ready
+
+
 class TestAnAnswerThatStaysWithItsNode:
     def told(self, world):
         world.wait(0.2)
