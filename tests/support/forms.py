@@ -425,8 +425,7 @@ class Publisher:
         else:
             array_of_five = b"\x95" if self._sender == "msgpack" else b"\x85"
             data = array_of_five + b"".join(map(dump, items)) + args
-        wire = self._peer.wire
-        wire.send(wire.frame(data))
+        self._peer.wire.say_written(items, data)
         answered = self._peer.hears()
         assert answered[0] == 17 or answered[4] == "wamp.error.invalid_argument", answered
         return bool(answered[0] == 17)

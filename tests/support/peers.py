@@ -90,15 +90,18 @@ class _Serialized(WampWire):
 
     def say(self, *messages: Any) -> None:
         """Send messages, all in one segment."""
-        if self._far is None:
-            self.send(self._framed(messages))
-        else:
-            self.transport.protocol.dataReceived(self._framed(map(self._far.answers.going, messages)))
-            self._far.wait_for_answers(self, messages)
-            self.settle()
+        going = messages if self._far is None else map(self._far.answers.going, messages)
+        self._say(messages, map(self.serializer.dump, going))
 
-    def _framed(self, messages: Iterable[Any]) -> bytes:
-        return b"".join(self.frame(self.serializer.dump(message)) for message in messages)
+    def say_written(self, message: Any, data: bytes) -> None:
+        """Send one message as ``data`` has it. ``message``: what of it the router looks at."""
+        self._say((message,), [data])
+
+    def _say(self, messages: tuple[Any, ...], written: Iterable[bytes]) -> None:
+        self.transport.protocol.dataReceived(b"".join(map(self.frame, written)))
+        if self._far is not None:
+            self._far.wait_for_answers(self, messages)
+        self.settle()
 
     def heard(self) -> list[Any]:
         """Messages received since the last call."""

@@ -33,7 +33,7 @@ max_closed_clients: 10
 lame_duck_duration: "30s"
 lame_duck_grace_period: "100ms"
 max_payload: 2MB
-jetstream { store_dir: "%(folder)s", max_mem: 64MB, max_file: 1GB }
+jetstream { store_dir: "%(folder)s", max_mem: 64MB, max_file: 100GB }
 %(more)s
 """
 ROUTES = """

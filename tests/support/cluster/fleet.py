@@ -28,6 +28,9 @@ REALMS = 40
 MOST_KEPT = 1
 """Clusters that are kept for the next test."""
 
+SILENT_S = 15.0
+"""Probes answer no pings: a node asks after 30 s, and hangs up 20 s later."""
+
 PROBED = f"""
 [realms.radio]
 anonymous = "open"
@@ -49,9 +52,19 @@ class Cluster:
     def __init__(self, running: list[Node], copies: list[str]) -> None:
         self.nodes = running
         self.realms = deque(copies)
-        self._stack = contextlib.ExitStack()
-        self.probes = self._stack.enter_context(Probes([node.server.port for node in running]))
+        self._probes = self._open()
         self._read = [0] * len(running)
+
+    def _open(self) -> Probes:
+        return Probes([node.server.port for node in self.nodes])
+
+    @property
+    def probes(self) -> Probes:
+        """Those of this cluster, anew if nobody has had use for them for long."""
+        if self._probes.silent_s > SILENT_S:
+            self._probes.close()
+            self._probes = self._open()
+        return self._probes
 
     def logged(self) -> str:
         """What the nodes have logged since the last look."""
@@ -64,7 +77,7 @@ class Cluster:
 
     def end(self) -> None:
         """Stop the probes."""
-        self._stack.close()
+        self._probes.close()
 
 
 class Fleet:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
+import time
 from collections.abc import Sequence
-from types import TracebackType
 
 from support.programs import Program
 
@@ -13,7 +15,7 @@ __all__ = ["KEPT", "Probes"]
 KEPT = "probe.kept"
 """A channel with a history, in the first realm of all nodes."""
 
-LIVE = "probe.live"
+NUMBERS = itertools.count()
 
 
 class Probes:
@@ -25,37 +27,43 @@ class Probes:
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._round = 0
+        self._spoke = time.monotonic()
+        # Those before may be there still.
+        self._name = f"probe.{next(NUMBERS)}"
         with contextlib.ExitStack() as stack:
             self._programs = [
                 stack.enter_context(contextlib.closing(Program(port, serializer="msgpack"))) for port in ports
             ]
             for at, program in enumerate(self._programs):
-                program.listen(LIVE)
+                program.listen(self._name)
                 program.listen(KEPT)
-                program.register(f"probe.call.{at}")
+                program.register(f"{self._name}.{at}")
             self._stack = stack.pop_all()
 
-    def __enter__(self) -> Probes:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Hang up."""
         self._stack.close()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last round, of real time; without end when one came to nothing."""
+        return time.monotonic() - self._spoke
 
     def go_round(self, is_logged: bool = True) -> None:
         """One round. Raises: TimeoutError: somebody does not answer."""
         self._round += 1
+        self._spoke = -math.inf
         count = len(self._programs)
         calls = []
         for at, program in enumerate(self._programs):
-            program.send(LIVE, self._round, exclude_me=False)
+            program.send(self._name, self._round, exclude_me=False)
             if is_logged:
                 program.send(KEPT, self._round, exclude_me=False)
-            calls.append(program.begin_call(f"probe.call.{(at + 1) % count}"))
+            calls.append(program.begin_call(f"{self._name}.{(at + 1) % count}"))
         for program in self._programs:
             program.give(program.asked())
         for program, call in zip(self._programs, calls, strict=True):
             expected = [self._round] * count * (2 if is_logged else 1)
             assert program.events(len(expected)) == expected
             program.result(call)
+        self._spoke = time.monotonic()
