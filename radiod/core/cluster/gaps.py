@@ -23,6 +23,9 @@ MAX_TOPICS: Final = 100_000
 MAX_SENDERS: Final = 100
 """Processes whose counts are known; the one that was silent longest is forgotten."""
 
+MAX_KNOWN: Final = 300_000
+"""Topics of all senders together that are known when one more comes: those silent longest make room."""
+
 
 class Counted:
     """How many events of one topic one sender has sent since ``epoch`` began."""
@@ -84,6 +87,10 @@ class Sender:
         # Of topics that began up to this number, some are not known any more.
         self.forgotten = 0
 
+    def __len__(self) -> int:
+        """Topics that are known."""
+        return len(self._topics)
+
     def knows(self, topic: str) -> bool:
         """Whether it is known how far it has counted a topic."""
         return topic in self._topics
@@ -141,26 +148,29 @@ def _advance(counted: Counted, epoch: int, count: int) -> int:
 class Senders:
     """All senders that were heard of."""
 
-    def __init__(self, max_topics: int = MAX_TOPICS) -> None:
+    def __init__(self, max_topics: int = MAX_TOPICS, max_known: int = MAX_KNOWN) -> None:
         self._max_topics = max_topics
-        # The one that was silent longest is the first, once there are many.
+        self._max_known = max_known
+        # The one that was silent longest is the first.
         self._by_origin: dict[int, Sender] = {}
         self._has_forgotten = False
 
     def of(self, origin: int) -> Sender:
         """One of them."""
-        sender = self._by_origin.get(origin)
+        sender = self._by_origin.pop(origin, None)
         if sender is None:
+            self._make_room()
             sender = Sender(self._max_topics)
             if self._has_forgotten:
                 # It may be one that was known: nothing is lost before it says how far it has counted.
                 sender.forgotten = MAX_ID
-            if len(self._by_origin) >= MAX_SENDERS:
-                self._has_forgotten = True
-                del self._by_origin[next(iter(self._by_origin))]
-        elif len(self._by_origin) > MAX_SENDERS // 2:
-            del self._by_origin[origin]
-        else:
-            return sender
         self._by_origin[origin] = sender
         return sender
+
+    def _make_room(self) -> None:
+        """For one more: those of processes that ended are not told from those of others that are silent."""
+        known = sum(map(len, self._by_origin.values()))
+        while len(self._by_origin) >= MAX_SENDERS or known > self._max_known:
+            sender = self._by_origin.pop(next(iter(self._by_origin)))
+            known -= len(sender)
+            self._has_forgotten = True

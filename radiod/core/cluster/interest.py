@@ -11,10 +11,10 @@ publishes were missed without a question behind, 0 of 2,000 with one).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
 from typing import Final
 
+from radiod.core.cluster.gaps import MAX_SENDERS
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.ports import Bus
 from radiod.core.cluster.subjects import listened
@@ -31,21 +31,24 @@ AGAIN_S: Final = 1.0
 
 EVERYTHING: Final[list[tuple[MatchPolicy, str]]] = [("prefix", "")]
 
-POLICIES: Final[tuple[MatchPolicy, ...]] = ("exact", "prefix", "wildcard")
-
 Wanted = tuple[MatchPolicy, str]
+
+
+MOST_SPANS: Final = 16
+"""What a sender has said of all listenings at one time or another, as far as it is remembered."""
 
 
 class Listening:
     """One topic, or pattern of topics, that this node listens to.
 
-    ``holders``: how many want that; ``since``: since when, monotonic; ``begun``: origin of a sender -> its
-    number when it knew.
+    ``place``: how many began up to it; ``holders``: how many want that; ``since``: since when, monotonic;
+    ``begun``: origin of a sender that was asked for this one -> its number when it knew.
     """
 
-    __slots__ = ("begun", "holders", "match", "since", "subject", "topic")
+    __slots__ = ("begun", "holders", "match", "place", "since", "subject", "topic")
 
-    def __init__(self, match: MatchPolicy, topic: str, subject: str, since: float) -> None:
+    def __init__(self, place: int, match: MatchPolicy, topic: str, subject: str, since: float) -> None:
+        self.place = place
         self.since = since
         self.match: MatchPolicy = match
         self.topic = topic
@@ -54,16 +57,49 @@ class Listening:
         self.begun: dict[int, int] = {}
 
 
+class Met:
+    """What one sender has said of all listenings together: senders come and go, and listenings are many.
+
+    ``born``: when it began, by our clock; it knew of all listenings since before. None: it has not said.
+    """
+
+    __slots__ = ("_spans", "born")
+
+    def __init__(self) -> None:
+        self.born: float | None = None
+        # (place, its number when it knew of all listenings up to there), both growing
+        self._spans: list[tuple[int, int]] = []
+
+    def know(self, place: int, number: int) -> None:
+        """It knew of all listenings up to a place when it had that number."""
+        if self._spans and self._spans[-1][0] >= place:
+            return
+        if len(self._spans) >= MOST_SPANS:
+            # Those of this one count from the next one on: of them less is told.
+            del self._spans[1]
+        self._spans.append((place, number))
+
+    def begun(self, listening: Listening) -> int | None:
+        """Its number when it knew of a listening; None: it never said."""
+        if self.born is not None and listening.since <= self.born:
+            return 0
+        return next((number for place, number in self._spans if listening.place <= place), None)
+
+
 class Barrier:
     """One question to others, and what waits for all of their answers.
 
-    ``whom``: incarnations that have not answered; ``waiting``: what is to be kept then.
+    ``place``: of the last listening that had begun; ``whom``: incarnations that have not answered;
+    ``waiting``: what is to be kept then.
     """
 
-    __slots__ = ("id", "waiting", "wanted", "whom")
+    __slots__ = ("id", "place", "waiting", "wanted", "whom")
 
-    def __init__(self, id: int, wanted: list[Wanted], whom: set[int], waiting: list[Promise[None]]) -> None:
+    def __init__(
+        self, id: int, place: int, wanted: list[Wanted], whom: set[int], waiting: list[Promise[None]]
+    ) -> None:
         self.id = id
+        self.place = place
         self.wanted = wanted
         self.whom = whom
         self.waiting = waiting
@@ -92,6 +128,10 @@ class Interest:
         self._timers = timers
         self._ask = ask
         self._index: PatternIndex[Listening] = PatternIndex()
+        # The place of the last one that began.
+        self._place = 0
+        # origin of a sender -> what it has said; the one that was met first is the first
+        self._met: dict[int, Met] = {}
         self._ids = Counter()
         self._open: dict[int, Barrier] = {}
         # What was asked for in this turn: each once, in order.
@@ -123,7 +163,9 @@ class Interest:
         """Hold a listening, without waiting; ``end`` must follow."""
         listening = self._index.get(match, topic)
         if listening is None:
-            listening = Listening(match, topic, listened(self._root, match, topic), self._clock.seconds())
+            self._place += 1
+            subject = listened(self._root, match, topic)
+            listening = Listening(self._place, match, topic, subject, self._clock.seconds())
             self._index.add(match, topic, listening)
             self._bus.listen(listening.subject)
             if self._peers.live():
@@ -145,7 +187,12 @@ class Interest:
 
     def begun(self, topic: str, origin: int) -> int | None:
         """The least number of a sender at which it knew that somebody here listens to a topic."""
-        numbers = [one.begun[origin] for one in self._index.matching(topic) if origin in one.begun]
+        met = self._met.get(origin)
+        numbers: list[int] = []
+        for one in self._index.matching(topic):
+            for number in (one.begun.get(origin), None if met is None else met.begun(one)):
+                if number is not None:
+                    numbers.append(number)
         return min(numbers) if numbers else None
 
     # --- questions
@@ -164,7 +211,7 @@ class Interest:
         self._open_barrier(wanted, set(self._peers.live()), waiting)
 
     def _open_barrier(self, wanted: list[Wanted], whom: set[int], waiting: list[Promise[None]]) -> None:
-        barrier = Barrier(self._ids.next(), wanted, whom, waiting)
+        barrier = Barrier(self._ids.next(), self._place, wanted, whom, waiting)
         self._open[barrier.id] = barrier
         if not self._close_if_done(barrier):
             self._ask(barrier)
@@ -183,28 +230,31 @@ class Interest:
 
     def answered(self, id: int, node: int, origin: int, number: int, wanted: list[Wanted]) -> None:
         """A node has said that it knows what was wanted, and how far it had counted."""
+        barrier = self._open.get(id)
+        if barrier is None:
+            return
         if wanted == EVERYTHING:
-            for listening in self._listenings():
-                listening.begun.setdefault(origin, number)
+            self._meet(origin).know(barrier.place, number)
         else:
             for match, topic in wanted:
                 one = self._index.get(match, topic)
-                if one is not None:
+                # Another than the one that was asked for may have begun since: it has a question of its own.
+                if one is not None and one.place <= barrier.place:
                     one.begun.setdefault(origin, number)
-        barrier = self._open.get(id)
-        if barrier is not None:
-            barrier.whom.discard(node)
-            self._close_if_done(barrier)
+        barrier.whom.discard(node)
+        self._close_if_done(barrier)
 
     def meet(self, origin: int, age: float) -> None:
         """A sender says for how long it has been there: all that it sent is for those who listened before."""
-        born = self._clock.seconds() - age
-        for listening in self._listenings():
-            if listening.since <= born:
-                listening.begun.setdefault(origin, 0)
+        self._meet(origin).born = self._clock.seconds() - age
 
-    def _listenings(self) -> Iterator[Listening]:
-        return chain(*[self._index.items(match) for match in POLICIES])
+    def _meet(self, origin: int) -> Met:
+        met = self._met.get(origin)
+        if met is None:
+            if len(self._met) >= MAX_SENDERS:
+                del self._met[next(iter(self._met))]
+            met = self._met[origin] = Met()
+        return met
 
     def _close_if_done(self, barrier: Barrier) -> bool:
         if barrier.whom:

@@ -119,3 +119,14 @@ class TestBounds:
         senders.of(MAX_SENDERS + 1)
         assert senders.of(1) is first
         assert senders.of(2) is not second
+
+    def test_those_of_many_topics_make_room_for_others(self):
+        senders = Senders(max_known=5)
+        for origin in (1, 2, 3):
+            counts = Counts()
+            for topic in "ab":
+                arrived(senders.of(origin), sent(counts, topic))
+        kept = senders.of(2)
+        senders.of(4)
+        assert senders.of(2) is kept
+        assert not senders.of(1).knows("a")

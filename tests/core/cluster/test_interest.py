@@ -1,6 +1,8 @@
+import tracemalloc
+
 import pytest
 
-from radiod.core.cluster.interest import EVERYTHING, Interest
+from radiod.core.cluster.interest import EVERYTHING, MOST_SPANS, Interest
 from radiod.testing import FakeClock
 
 
@@ -106,13 +108,75 @@ def test_who_dies_is_not_waited_for_and_who_joins_is(made):
     assert known == [None]
 
 
+def join(made, node, number):
+    """A node joins, whose process counts from there."""
+    made.interest.joined(node)
+    made.interest.answered(made.asked[-1].id, node, 10 + node, number, EVERYTHING)
+
+
 def test_what_a_node_that_joins_says_is_about_all_that_is_listened_to(made):
     made.interest.hold("exact", "t")
     made.interest.hold("prefix", "u")
-    made.interest.answered(99, 3, 13, 7, EVERYTHING)
+    join(made, 3, 7)
     assert (made.interest.begun("t", 13), made.interest.begun("u.x", 13)) == (7, 7)
-    made.interest.answered(99, 3, 13, 9, EVERYTHING)
-    assert made.interest.begun("t", 13) == 7
+    made.interest.hold("exact", "later")
+    assert made.interest.begun("later", 13) is None
+    join(made, 3, 9)
+    assert (made.interest.begun("t", 13), made.interest.begun("later", 13)) == (7, 9)
+
+
+def test_an_answer_is_about_what_had_begun_when_it_was_asked_for(made):
+    made.begin("exact", "again")
+    made.interest.joined(3)
+    first, everything = made.clock.advance(0) or made.asked[-1], made.asked[-2]
+    made.interest.end("exact", "again")
+    made.begin("exact", "again")
+    made.begin("exact", "new")
+    made.interest.answered(first.id, 1, 11, 5, first.wanted)
+    made.interest.answered(everything.id, 3, 13, 5, EVERYTHING)
+    assert [made.interest.begun(topic, origin) for topic in ("again", "new") for origin in (11, 13)] == [
+        None
+    ] * 4
+    made.clock.advance(0)
+    second = made.asked[-1]
+    made.interest.answered(second.id, 1, 11, 8, second.wanted)
+    assert (made.interest.begun("again", 11), made.interest.begun("new", 11)) == (8, 8)
+
+
+def test_an_answer_that_nobody_waits_for_says_nothing(made):
+    made.interest.hold("exact", "t")
+    made.interest.answered(99, 3, 13, 7, EVERYTHING)
+    assert made.interest.begun("t", 13) is None
+
+
+def test_processes_that_come_and_go_cost_nothing_for_each_listening(made):
+    for number in range(1000):
+        made.interest.hold("exact", f"t.{number}")
+    join(made, 3, 1)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for node in range(4, 500):
+            join(made, node, 1)
+            made.interest.meet(10 + node, 0.0)
+            made.interest.left(node)
+            made.asked.clear()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 100_000
+    # Of one that is remembered.
+    assert made.interest.begun("t.5", 509) == 0
+
+
+def test_what_is_remembered_of_a_sender_has_a_bound(made):
+    for number in range(MOST_SPANS + 10):
+        made.interest.hold("exact", f"t.{number}")
+        join(made, 3, number)
+    assert made.interest.begun("t.0", 13) == 0
+    assert made.interest.begun(f"t.{MOST_SPANS + 9}", 13) == MOST_SPANS + 9
+    # It knew it then at the latest: of what it sent before, nothing is told.
+    assert made.interest.begun("t.1", 13) > 1
 
 
 def test_who_is_alone_waits_for_nobody():
