@@ -15,7 +15,7 @@ from typing import Final
 
 from radiod.core.ids import MAX_ID
 
-__all__ = ["MAX_SENDERS", "MAX_TOPICS", "Counts", "Sender", "Senders"]
+__all__ = ["MAX_KNOWN", "MAX_SENDERS", "MAX_TOPICS", "Counts", "Sender", "Senders"]
 
 MAX_TOPICS: Final = 100_000
 """Topics of one sender that are counted; the one that was silent longest makes room."""
