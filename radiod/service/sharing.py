@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from radiod import config
 from radiod.access.shared.all_books import AccessBooks
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
+from radiod.access.shared.comparing import comparison
 from radiod.access.shared.everywhere import Everywhere
 from radiod.access.shared.firsts import Firsts
 from radiod.access.shared.mirror import AccessMirror
@@ -111,6 +112,7 @@ class Sharing:
         )
         access.desk.store = SharedAccess(local, mirror, claims, cluster.nodes, clock, clock.timers, node)
         mirror.start()
+        cluster.check.compare("", "access", "claims", comparison(mirror, claims))
 
     def _make_books(self, access: Access) -> AccessBooks:
         accounts, plans, keys, users = access.book, access.plans, access.keys, access.users

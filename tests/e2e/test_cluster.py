@@ -99,7 +99,13 @@ def test_an_operator_sees_whether_all_nodes_know_the_same(three):
         checked = json.loads(told.stdout)
         assert (told.returncode, checked["is_same"], checked["unanswered"]) == (0, True, [])
         rows = {(one["node"], one["what"], one["of"]): one for one in checked["mirrors"]}
-        assert {("a", "sessions", "b"), ("c", "callees", "a"), ("b", "claims", "NATS")} <= set(rows)
+        wanted = {
+            ("a", "sessions", "b"),
+            ("c", "callees", "a"),
+            ("b", "claims", "NATS"),
+            ("b", "access", "claims"),
+        }
+        assert wanted <= set(rows)
         shown = radioctl(three[2], "cluster", "--check").stdout
         assert re.search(r"^a +radio sessions +b +\d+ +\d+ +same$", shown, re.MULTILINE)
 

@@ -29,7 +29,7 @@ from radiod.core.slices import Slices
 from radiod.core.timers import Clock, Timers
 from radiod.errors import RadiodError
 
-__all__ = ["MEMORY", "STORES", "AccessMirror"]
+__all__ = ["MEMORY", "NOBODY", "STORES", "AccessMirror"]
 
 STORES: Final = "access stores"
 """What the claims are about that say whose records were brought in."""
