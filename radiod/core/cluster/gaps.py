@@ -77,13 +77,16 @@ class Sender:
     ``number``: of its last event; ``is_met``: it has said since when it counts.
     """
 
-    __slots__ = ("_max", "_topics", "forgotten", "is_met", "number")
+    __slots__ = ("_early", "_max", "_topics", "forgotten", "is_met", "number")
 
     def __init__(self, max_topics: int = MAX_TOPICS) -> None:
         self._max = max_topics
         self.number = 0
         self.is_met = False
         self._topics: dict[str, Counted] = {}
+        # topic -> its epoch, and how many had gone before the first that came, while it was not met: whether
+        # somebody listened to these is not known before.
+        self._early: dict[str, tuple[int, int]] = {}
         # Of topics that began up to this number, some are not known any more.
         self.forgotten = 0
 
@@ -110,7 +113,9 @@ class Sender:
         """
         counted = self._topics.pop(topic, None)
         if counted is None:
-            lost = count - 1 if self._is_whole(epoch, begun) else 0
+            lost = count - 1 if self.is_whole(epoch, begun) else 0
+            if begun is None and count > 1 and not self.is_met and len(self._early) < self._max:
+                self._early[topic] = epoch, count - 1
             counted = Counted(epoch, count)
             if len(self._topics) >= self._max:
                 oldest = self._topics.pop(next(iter(self._topics)))
@@ -120,7 +125,16 @@ class Sender:
         self._topics[topic] = counted
         return max(0, lost)
 
-    def _is_whole(self, epoch: int, begun: int | None) -> bool:
+    def meet(self) -> dict[str, tuple[int, int]]:
+        """It has said since when it counts.
+
+        Returns: topic -> its epoch, and how many of it had gone before the first that came.
+        """
+        self.is_met = True
+        early, self._early = self._early, {}
+        return early
+
+    def is_whole(self, epoch: int, begun: int | None) -> bool:
         """Whether a topic began later than a listening to it, so that all of it should have come."""
         return begun is not None and epoch > begun and epoch > self.forgotten
 
@@ -133,7 +147,7 @@ class Sender:
         counted = self._topics.get(topic)
         if counted is None:
             self.arrive(topic, epoch, count, None)
-            return count if self._is_whole(epoch, begun) else 0
+            return count if self.is_whole(epoch, begun) else 0
         return max(0, _advance(counted, epoch, count))
 
 

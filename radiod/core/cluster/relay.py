@@ -125,11 +125,13 @@ class Relay:
             if not self.interest.is_wanted(topic):
                 return
             begun = self.interest.begun(topic, origin)
-        lost = sender.arrive(topic, crossing.epoch, crossing.count, begun)
+        self._tell(topic, sender.arrive(topic, crossing.epoch, crossing.count, begun))
+        self._take(crossing)
+
+    def _tell(self, topic: str, lost: int) -> None:
         if lost:
             self.lost += lost
             self._lose(topic, lost)
-        self._take(crossing)
 
     # --- what listenings are agreed by
 
@@ -180,15 +182,14 @@ class Relay:
         sender.is_copy(baseline.number)
         if not sender.is_met:
             # It may have been there for some time without being able to say so.
-            sender.is_met = True
             self.interest.meet(baseline.origin, baseline.age)
+            for topic, (epoch, missing) in sender.meet().items():
+                if sender.is_whole(epoch, self.interest.begun(topic, baseline.origin)):
+                    self._tell(topic, missing)
         for topic, (epoch, count) in baseline.counts.items():
             if self.interest.is_wanted(topic):
                 begun = self.interest.begun(topic, baseline.origin)
-                lost = sender.begin(topic, epoch, count, begun)
-                if lost:
-                    self.lost += lost
-                    self._lose(topic, lost)
+                self._tell(topic, sender.begin(topic, epoch, count, begun))
         for data in baseline.retained:
             crossing = decode(data)
             if isinstance(crossing, Crossing):

@@ -4,7 +4,7 @@ import pytest
 from support.cluster.world import ClusterWorld
 
 from radiod.core.cluster import relay as module
-from radiod.core.cluster.envelope import Baseline, encode
+from radiod.core.cluster.envelope import Baseline, Crossing, encode
 
 
 @pytest.fixture
@@ -183,3 +183,34 @@ def test_what_a_node_published_before_anybody_could_hear_it_is_told(world):
     world.advance(4)
     publish(world, publisher, "t", 3)
     assert heard(peer) == [(2, 3)]
+
+
+def test_what_was_lost_before_a_new_process_was_met_is_told_though_a_later_event_came_first(world):
+    peer = listener(world, "b", "t")
+    world.kill("a")
+    world.advance(10)
+    world.start("a")
+    world.cut("a", "b")
+    publisher = world.join("a")
+    publish(world, publisher, "t", 1, 2)
+    world.heal()
+    world.turn()
+    publish(world, publisher, "t", 3)
+    world.advance(3)
+    publish(world, publisher, "t", 4)
+    assert heard(peer) == [(0, 3), (2, 4)]
+
+
+@pytest.mark.parametrize(("age", "told"), [(0.0, 2), (100.0, 0)])
+def test_what_came_before_a_process_was_met_says_what_was_lost_to_those_who_listened_before_it_began(
+    world, age, told
+):
+    peer = listener(world, "b", "t")
+    way, relay = world["b"].cluster.way, world["b"].realm.relay
+    for number in (3, 4):
+        crossing = Crossing(17, number, 1, number, "t", 100 + number, "json", b"[%d]" % number, b"")
+        way.came(f"{relay._topics}.t", "", encode(crossing))
+    way.came(f"{relay._answers}.{relay._origin}", "", encode(Baseline(17, 18, 19, 4, [], {}, True, age)))
+    publish(world, world.join("c"), "t", 9)
+    assert relay.lost == told
+    assert heard(peer) == [(0, 3), (0, 4), (told, 9)]

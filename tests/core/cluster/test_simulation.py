@@ -58,15 +58,23 @@ class Simulation(RuleBasedStateMachine):
         if self.runs(self.air.ears[ear].node.name):
             self.air.stop(self.air.ears[ear])
 
-    @rule(name=names, other=names, topic=topics, count=st.integers(1, 3))
-    def lose(self, name, other, topic, count):
-        """What is sent over a short cut."""
+    @rule(
+        name=names,
+        other=names,
+        topic=topics,
+        count=st.integers(1, 3),
+        seconds=st.sampled_from([0.002, 0.05]),
+        more=st.integers(0, 1),
+    )
+    def lose(self, name, other, topic, count, seconds, more):
+        """What is sent over a short cut; perhaps another event comes soon behind it."""
         if name != other and self.runs(name) and other in self.world.nodes:
             self.cut((name, other))
             self.publish(name, topic, count)
             self.air.advance(0.002)
             self.world.heal()
-            self.air.advance(0.002)
+            self.air.advance(seconds)
+            self.publish(name, topic, more)
 
     @rule(seconds=st.sampled_from([0.0002, 0.0007, 0.002, 0.05, 1, 3, 8]))
     def advance(self, seconds):
@@ -99,12 +107,12 @@ class Simulation(RuleBasedStateMachine):
             self.world.kill(name)
             self.down.discard(name)
 
-    @rule(name=names)
-    def start(self, name):
+    @rule(name=names, is_waited=st.booleans())
+    def start(self, name, is_waited):
+        """A node begins. Clients may come before it has found the others."""
         if name not in self.world.nodes:
             self.world.start(name)
-            # As a server does before it opens its ports.
-            while not self.world[name].is_settled:
+            while is_waited and not self.world[name].is_settled:
                 self.air.advance(0.5)
 
     @rule(name=names)
