@@ -117,6 +117,9 @@ class Relay:
 
     def _arrive(self, crossing: Crossing) -> None:
         origin, topic = crossing.origin, crossing.topic
+        if origin == self._origin:
+            # A server that stood still passes on what we had sent when we left it, to where we are now.
+            return
         sender = self._senders.of(origin)
         if sender.is_copy(crossing.number):
             return

@@ -214,3 +214,12 @@ def test_what_came_before_a_process_was_met_says_what_was_lost_to_those_who_list
     publish(world, world.join("c"), "t", 9)
     assert relay.lost == told
     assert heard(peer) == [(0, 3), (0, 4), (told, 9)]
+
+
+def test_what_comes_back_from_a_server_that_was_left_is_not_heard_again(world):
+    peer = listener(world, "b", "t")
+    way, relay = world["b"].cluster.way, world["b"].realm.relay
+    publish(world, world.join("b"), "t", 1)
+    crossing = Crossing(relay._origin, 1, 1, 1, "t", 100, "json", b"[1]", b"")
+    way.came(f"{relay._topics}.t", "", encode(crossing))
+    assert heard(peer) == [(0, 1)]
