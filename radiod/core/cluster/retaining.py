@@ -46,12 +46,11 @@ MAX_WAITING: Final = 10_000
 class Waiting:
     """An event that is to be stored; ``until``: when that is given up."""
 
-    __slots__ = ("data", "is_sent", "until")
+    __slots__ = ("data", "until")
 
     def __init__(self, data: bytes, until: float) -> None:
         self.data = data
         self.until = until
-        self.is_sent = False
 
 
 class Fetching:
@@ -110,11 +109,10 @@ class RetainedRecords:
             return
         waiting = Waiting(encode(crossing), self._clock.seconds() + HOLD_S)
         self._waiting[topic] = waiting
-        if old is None or not old.is_sent:
+        if old is None:
             self._append(topic, waiting)
 
     def _append(self, topic: str, waiting: Waiting) -> None:
-        waiting.is_sent = True
         self._streams.append(
             self._stream,
             of_topic(self._root, topic),
@@ -124,15 +122,17 @@ class RetainedRecords:
 
     def _appended(self, topic: str, waiting: Waiting, outcome: Appended | Failure) -> None:
         latest = self._waiting[topic]
-        if latest is not waiting:
-            # One behind another: several on their way may be stored in another order.
-            self._append(topic, latest)
-        elif not isinstance(outcome, Failure):
-            del self._waiting[topic]
-        elif self._clock.seconds() >= waiting.until:
+        if not isinstance(outcome, Failure):
+            if latest is waiting:
+                del self._waiting[topic]
+            else:
+                # One behind another: several on their way may be stored in another order.
+                self._append(topic, latest)
+        elif self._clock.seconds() >= latest.until:
             del self._waiting[topic]
             self.lost += 1
         else:
+            # Whatever is on its way still, through a server that this node has left, is to be stored before.
             self._timers.at(
                 self._clock.seconds() + AGAIN_S, lambda: self._append(topic, self._waiting[topic])
             )

@@ -2,7 +2,8 @@ import pytest
 from support.cluster.desks import DeskWorld
 from support.cluster.world import ClusterWorld
 
-from radiod.core.cluster.envelope import Crossing
+from radiod.core.cluster.envelope import Crossing, decode
+from radiod.core.cluster.ports import Appended, Failure
 from radiod.core.cluster.retaining import MAX_WAITING, PAGE, RetainedRecords
 from radiod.core.limits import Limits
 from radiod.testing import FakeClock
@@ -187,3 +188,38 @@ def test_no_more_than_agreed_waits_to_be_stored():
     assert records.lost == 3
     records.store(Crossing(1, 0, 1, 2, "t0", 0, "json", b"[1]", b""))
     assert records.lost == 3
+
+
+class Slow:
+    """Streams that answer when a test does: what was stored, and how to answer."""
+
+    def __init__(self):
+        self.asked = []
+
+    def append(self, stream, subject, data, done):
+        self.asked.append((decode(data).publication, done))
+
+    def answer(self, outcome):
+        """What was stored, of all that is on its way."""
+        ((publication, done),) = self.asked
+        self.asked.clear()
+        done(outcome)
+        return publication
+
+
+def test_those_of_one_topic_are_stored_one_behind_another_and_the_last_one_counts():
+    clock, streams = FakeClock(), Slow()
+    records = RetainedRecords("radio", "r", "s", streams, clock, clock.timers)
+    for number in range(1, 4):
+        records.store(Crossing(1, number, 1, number, "t", number, "json", b"", b""))
+    assert streams.answer(Appended(1)) == 1
+    for number in range(4, 6):
+        records.store(Crossing(1, number, 1, number, "t", number, "json", b"", b""))
+    assert streams.answer(Failure.UNKNOWN) == 3
+    records.store(Crossing(1, 6, 1, 6, "t", 6, "json", b"", b""))
+    # The one before may be on its way yet, through a server that was left.
+    assert streams.asked == []
+    clock.advance(0.5)
+    assert streams.answer(Appended(2)) == 6
+    clock.advance(5)
+    assert (streams.asked, records.pending([("exact", "t")])) == ([], [])
