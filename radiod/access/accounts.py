@@ -39,6 +39,8 @@ class AccountBook:
         self._since = clock.time()
         self._rows: dict[str, Row[AccountRecord]] = {}
         self._fixed: dict[str, AccountRecord] = {}
+        # Those of which nothing was written, or restricted, so far: they are as if they had no record.
+        self._blank: set[str] = set()
         self.check_plan: Callable[[str], object] = lambda plan: None
         self.on_change: Callable[[Account, AccountRecord], object] = lambda account, record: None
         self.fix(self._new(ANONYMOUS), is_given=False)
@@ -176,6 +178,7 @@ class AccountBook:
                 self._check_room()
             created = self._since if id in self.table.kept else self._clock.time()
             row = self._rows[id] = Row(AccountRecord(id=id, created=created))
+            self._blank.add(id)
         return row
 
     def _check_room(self) -> None:
@@ -183,6 +186,7 @@ class AccountBook:
             raise Refused(QUOTA, f"there are {self._max} accounts already: see limits.max_accounts")
 
     def _keep(self, row: Row[AccountRecord]) -> None:
+        self._blank.discard(row.record.id)
         self._apply(self.table.keep(row.record.id), row.record)
 
     def _new(self, id: str) -> AccountRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,6 +36,13 @@ class AccessBooks:
         self._plans = plans
         self._keys = keys
         self._users = users
+
+    def watch(self, unfixed: Callable[[Name], object]) -> None:
+        """Have ``unfixed`` called with what the configuration had, and has no more."""
+        self._plans.on_unfix = lambda name: unfixed(Name(PLANS, name))
+        self._accounts.on_unfix = lambda id: unfixed(Name(ACCOUNTS, id))
+        self._keys.on_unfix = lambda id: unfixed(Name(KEYS, id))
+        self._users.on_unfix = lambda realm, authid: unfixed(Name(USERS, f"{realm}\0{authid}"))
 
     def names(self) -> list[Name]:
         """All that was made at run time, in the order of claims."""

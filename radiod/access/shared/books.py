@@ -6,7 +6,7 @@ stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,17 +26,28 @@ from radiod.errors import Refused
 __all__ = ["SharedAccounts", "SharedKeys", "SharedPlans", "SharedUsers"]
 
 
+def _nobody(*args: str) -> None:
+    """Nobody minds."""
+
+
 class SharedAccounts(AccountBook):
-    """``own_records``: those that are not the configuration's."""
+    """``own_records``: those that are not the configuration's; ``on_unfix``: that has one no more."""
+
+    on_unfix: Callable[[str], object] = staticmethod(_nobody)
 
     @property
     def own_records(self) -> list[AccountRecord]:
-        return [row.record for row in self._rows.values()]
+        return [row.record for id, row in self._rows.items() if id not in self._blank]
+
+    def unfix(self, id: str) -> None:
+        """As ``AccountBook.unfix``."""
+        super().unfix(id)
+        self.on_unfix(id)
 
     def known(self, id: str) -> AccountRecord | None:
         """The record of an account that was set up while a server ran."""
         row = self._rows.get(id)
-        return None if row is None else row.record
+        return None if row is None or id in self._blank else row.record
 
     def is_fixed(self, id: str) -> bool:
         """Whether the configuration has it."""
@@ -52,7 +63,14 @@ class SharedAccounts(AccountBook):
 
 
 class SharedPlans(PlanBook):
-    """``own_records``: those that are not the configuration's."""
+    """``own_records``: those that are not the configuration's; ``on_unfix``: that has one no more."""
+
+    on_unfix: Callable[[str], object] = staticmethod(_nobody)
+
+    def unfix(self, name: str) -> None:
+        """As ``PlanBook.unfix``."""
+        super().unfix(name)
+        self.on_unfix(name)
 
     @property
     def own_records(self) -> list[PlanRecord]:
@@ -90,9 +108,15 @@ class SharedPlans(PlanBook):
 
 
 class SharedKeys(KeyBook):
-    """``own_records``: those that are not the configuration's."""
+    """``own_records``: those that are not the configuration's; ``on_unfix``: that has one no more."""
 
     _is_taking = False
+    on_unfix: Callable[[str], object] = staticmethod(_nobody)
+
+    def unfix(self, realm: str, id: str) -> None:
+        """As ``KeyBook.unfix``."""
+        super().unfix(realm, id)
+        self.on_unfix(id)
 
     @property
     def own_records(self) -> list[KeyRecord]:
@@ -152,7 +176,14 @@ class SharedKeys(KeyBook):
 
 
 class SharedUsers(UserBook):
-    """``own_records``: those that are not the configuration's."""
+    """``own_records``: those that are not the configuration's; ``on_unfix``: that has one no more."""
+
+    on_unfix: Callable[[str, str], object] = staticmethod(_nobody)
+
+    def unfix(self, realm: str, authid: str) -> None:
+        """As ``UserBook.unfix``."""
+        super().unfix(realm, authid)
+        self.on_unfix(realm, authid)
 
     @property
     def own_records(self) -> list[UserRecord]:

@@ -90,6 +90,7 @@ class AccessMirror:
         for about in (*ABOUTS, STORES):
             self._claims.watch(about, self)
         self._claims.on_whole.append(self._begin)
+        self.books.watch(self._unfixed)
         if self._claims.is_ready:
             self._begin()
 
@@ -132,6 +133,11 @@ class AccessMirror:
             for name in gone:
                 if name.about != STORES and self._claims.get(*name) is None:
                     self.reconcile(name)
+
+    def _unfixed(self, name: Name) -> None:
+        """The configuration has it no more: what is claimed counts."""
+        if self.is_ready:
+            self.reconcile(name)
 
     # --- one record
 

@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.cluster.sharing import AccessWorld, answer_of
 
+from radiod.core.access.records import AccountRecord
+from radiod.core.plans import Plan
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PLAN, NO_SUCH_USER, STORE_UNAVAILABLE
 
 TICKET = "the ticket of alice"
@@ -325,3 +327,37 @@ def test_whatever_fails_all_agree_in_the_end_and_what_was_revoked_stays_so(actio
     # Also where that was answered with "not yet on the others"; not where its node died first.
     if any(map(answer_of, revoking)):
         assert memory["access keys", id].state == "revoked"
+
+
+def test_an_account_without_a_record_is_suspended_everywhere():
+    world = AccessWorld("a", "b", "c")
+    world.ask("a", "account.suspend", "anonymous", "late")
+    assert [node.books.table.of("anonymous").refused for node in world] == ["suspended"] * 3
+    world.ask("b", "account.resume", "anonymous")
+    assert [node.books.table.of("anonymous").refused for node in world] == [""] * 3
+
+
+def test_an_account_that_could_not_be_set_up_is_not_there():
+    world = AccessWorld("a", "b", "c")
+    world.isolate("a")
+    assert world.ask("a", "account.set", "acme", seconds=11) == STORE_UNAVAILABLE
+    assert "acme" not in {record.id for record in world["a"].books.accounts.own_records}
+    world.heal()
+    world.wait(15)
+    world.ask("a", "account.set", "acme", label="ours")
+    assert [node.books.accounts.record("acme").label for node in world] == ["ours"] * 3
+
+
+def test_what_the_configuration_has_no_more_is_as_others_have_set_it():
+    world = AccessWorld("a", "b")
+    accounts, plans = world["b"].books.accounts, world["b"].books.plans
+    accounts.fix(AccountRecord(id="acme", created=0.0, label="fixed"))
+    plans.fix("gold", Plan(connections=1))
+    world.ask("a", "plan.set", "gold", connections=2)
+    world.ask("a", "account.set", "acme", plan="gold", label="ours")
+    assert accounts.record("acme").label == "fixed"
+    accounts.unfix("acme")
+    plans.unfix("gold")
+    world.wait(1)
+    assert accounts.record("acme").label == "ours"
+    assert world["b"].books.table.of("acme").allowances.plan.connections == 2
