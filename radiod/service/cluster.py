@@ -123,8 +123,12 @@ class Clustering:
         self._ids = ids
         self.sharing = Sharing(settings, self.cluster, clock, self._notice)
         self._cookies: Claims | None = None
-        # What there has to be before anything is agreed on here: each says whether it was there once.
-        self._needs: list[Callable[[], bool]] = [lambda: self.cluster.claims.is_ready]
+        # What there has to be before anything is agreed on here; once it was, that is not asked again.
+        self._needs: list[Callable[[], bool]] = [
+            lambda: self.cluster.claims.is_ready,
+            lambda: self.sharing.is_ready,
+        ]
+        self._has_read = False
         # With ``isolated = "close"``: send everybody elsewhere; let everybody in again.
         self.send_away: Callable[[], object] = _nobody
         self.let_in: Callable[[], object] = _nobody
@@ -219,7 +223,8 @@ class Clustering:
             return [SETTLING]
         if self.cluster.nodes.is_isolated:
             return [ALONE]
-        return [] if all(is_there() for is_there in self._needs) else [READING]
+        self._has_read = self._has_read or all(is_there() for is_there in self._needs)
+        return [] if self._has_read else [READING]
 
     def describe(self) -> dict[str, Any]:
         """As ``ClusterView.cluster``."""

@@ -47,6 +47,12 @@ class Sharing:
         self._vault = Vault(secrets, settings.name) if secrets else None
         # What is shared once the store has been read.
         self._access: tuple[Access, AccessBooks] | None = None
+        self._mirror: AccessMirror | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this node goes by all that is claimed of access."""
+        return self._mirror is not None and self._mirror.is_ready
 
     @property
     def token_secrets(self) -> tuple[str, ...]:
@@ -112,7 +118,8 @@ class Sharing:
         )
         access.desk.store = SharedAccess(local, mirror, claims, cluster.nodes, clock, clock.timers, node)
         mirror.start()
-        cluster.check.compare("", "access", "claims", comparison(mirror, claims))
+        self._mirror = mirror
+        cluster.check.compare("", "access", "claims", comparison(mirror, claims, access.slices))
 
     def _make_books(self, access: Access) -> AccessBooks:
         accounts, plans, keys, users = access.book, access.plans, access.keys, access.users

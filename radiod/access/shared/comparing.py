@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
-from radiod.access.shared.entities import ABOUTS, Entity, Name, pack, read
+from radiod.access.shared.entities import ABOUTS, Entity, Name, read
 from radiod.access.shared.mirror import NOBODY, AccessMirror
 from radiod.access.shared.soundness import is_sound
 from radiod.core.cluster.claim import cannot_agree
 from radiod.core.cluster.claims import Claims
-from radiod.core.cluster.sums import Sum, sum_of
+from radiod.core.cluster.sums import NOTHING, Sum, add, sum_of
 from radiod.core.promises import Promise
+from radiod.core.slices import Slices
 
 __all__ = ["comparison"]
 
-Entry = tuple[Name, bytes]
+ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
+"""Limits of a plan that were read from a store are in another order."""
+
+Sums = tuple[Sum, Sum]
 
 
-def comparison(mirror: AccessMirror, claims: Claims) -> Callable[[], Promise[tuple[Sum, Sum]]]:
+def comparison(mirror: AccessMirror, claims: Claims, slices: Slices) -> Callable[[], Promise[Sums]]:
     """Compares accounts, plans, keys and users that are claimed with those in the books of this node.
 
     Left out is what is being changed here, what this node restricts beyond what is claimed, what the
@@ -27,39 +33,45 @@ def comparison(mirror: AccessMirror, claims: Claims) -> Callable[[], Promise[tup
     is what a key signs with. Comes to ``Refused`` (``unavailable``) while not all of it was read.
     """
 
-    def compare() -> Promise[tuple[Sum, Sum]]:
-        outcome: Promise[tuple[Sum, Sum]] = Promise()
-        if mirror.is_ready:
-            outcome.settle((sum_of(_claimed(mirror, claims)), sum_of(_held(mirror, claims))))
-        else:
+    def compare() -> Promise[Sums]:
+        outcome: Promise[Sums] = Promise()
+        if not mirror.is_ready:
             outcome.settle(cannot_agree("what it knows of access is not known here yet"))
+            return outcome
+        sums = slices.run(_sums(mirror, claims))
+        if isinstance(sums, Promise):
+            return sums
+        outcome.settle(sums)
         return outcome
 
     return compare
 
 
-def _claimed(mirror: AccessMirror, claims: Claims) -> Iterator[Entry]:
-    for about in ABOUTS:
-        for claim in claims.of(about):
-            name, entity = Name(about, claim.key), read(claim.value)
-            if entity is not None and not entity.is_gone and _is_settled(mirror, name, entity):
-                yield name, _plain(entity)
+def _sums(mirror: AccessMirror, claims: Claims) -> Generator[None, None, Sums]:
+    """Each record on both sides at one moment: what changes between two of them makes no difference."""
+    claimed = held = NOTHING
+    names = [Name(claim.about, claim.key) for about in ABOUTS for claim in claims.of(about)]
+    for name in dict.fromkeys([*names, *mirror.books.names()]):
+        wanted, found = _pair(mirror, claims, name)
+        if wanted is not None:
+            claimed = add(claimed, sum_of([(name, _plain(wanted))]))
+        if found is not None:
+            held = add(held, sum_of([(name, _plain(found))]))
+        yield
+    return claimed, held
 
 
-def _held(mirror: AccessMirror, claims: Claims) -> Iterator[Entry]:
-    for name in mirror.books.names():
-        claim, held = claims.get(*name), mirror.books.entity(name, NOBODY, "")
-        entity = None if claim is None else read(claim.value)
-        is_strange = claim is not None and entity is None
-        if held is not None and not is_strange and _is_settled(mirror, name, entity):
-            yield name, _plain(held)
-
-
-def _is_settled(mirror: AccessMirror, name: Name, entity: Entity | None) -> bool:
-    """Whether the books should have what is claimed. ``entity``: that; None: nothing is."""
+def _pair(mirror: AccessMirror, claims: Claims, name: Name) -> tuple[Entity | None, Entity | None]:
+    """What is claimed, and what is in the books; both None: that makes no difference now."""
     if name in mirror.writing or name in mirror.owed or mirror.books.is_fixed(name):
-        return False
-    return entity is None or is_sound(name, entity, mirror.books.entity(name, NOBODY, ""))
+        return None, None
+    claim, found = claims.get(*name), mirror.books.entity(name, NOBODY, "")
+    if claim is None:
+        return None, found
+    entity = read(claim.value)
+    if entity is None or not is_sound(name, entity, found):
+        return None, None
+    return None if entity.is_gone else entity, found
 
 
 def _plain(entity: Entity) -> bytes:
@@ -68,4 +80,4 @@ def _plain(entity: Entity) -> bytes:
     secrets = sorted(
         (replace(one, last_used=None) for one in entity.secrets), key=lambda secret: secret.digest
     )
-    return pack(replace(entity, act=NOBODY, node="", key=key, secrets=tuple(secrets), sealed=b""))
+    return ENCODER.encode(replace(entity, act=NOBODY, node="", key=key, secrets=tuple(secrets), sealed=b""))

@@ -12,7 +12,7 @@ TICKET = "the ticket of alice"
 
 def compare(node):
     outcomes = []
-    comparison(node.mirror, node.cluster.claims)().then(outcomes.append)
+    comparison(node.mirror, node.cluster.claims, node.books.realm.slices)().then(outcomes.append)
     return outcomes[0]
 
 
@@ -25,7 +25,7 @@ def entries(node):
 @pytest.fixture
 def world():
     world = AccessWorld("a", "b")
-    world.ask("a", "plan.set", "basic", connections=2)
+    world.ask("a", "plan.set", "basic", connections=2, channels=3, publish_rate=10, publish_burst=20)
     world.ask("a", "account.set", "acme", plan="basic")
     world.ask("b", "user.set", "alice", "reader", ticket=TICKET)
     world.key = world.ask("b", "key.issue", account="acme", publish=["a"])
@@ -37,6 +37,16 @@ def test_the_books_of_each_node_have_what_is_claimed(world):
     count, *others = entries(world["a"])
     assert (others, count >= 4) == ([count, True], True)
     assert compare(world["a"]) == compare(world["b"])
+
+
+def test_the_order_in_which_a_store_has_limits_makes_no_difference(world):
+    plans = world["a"].books.plans
+    plan = plans.known("basic")
+    assert len(plan.limits) > 1
+    plans.take(replace(plan, limits=dict(sorted(plan.limits.items(), reverse=True))))
+    assert entries(world["a"])[2]
+    plans.take(replace(plan, limits=dict(sorted(plan.limits.items()))))
+    assert entries(world["a"])[2]
 
 
 def test_when_a_secret_was_used_and_what_a_key_signs_with_make_no_difference(world):
