@@ -23,7 +23,7 @@ MAX_TOPICS: Final = 100_000
 MAX_SENDERS: Final = 100
 """Processes whose counts are known; the one that was silent longest is forgotten."""
 
-MAX_KNOWN: Final = 300_000
+MAX_KNOWN: Final = 1_000_000
 """Topics of all senders together that are known when one more comes: those silent longest make room."""
 
 
@@ -125,12 +125,14 @@ class Sender:
         self._topics[topic] = counted
         return max(0, lost)
 
-    def meet(self) -> dict[str, tuple[int, int]]:
-        """It has said since when it counts.
+    def meet(self, number: int) -> dict[str, tuple[int, int]]:
+        """It has said since when it counts. ``number``: of its last event then.
 
         Returns: topic -> its epoch, and how many of it had gone before the first that came.
         """
         self.is_met = True
+        # Whatever of it was known once and forgotten had begun before.
+        self.forgotten = min(self.forgotten, number)
         early, self._early = self._early, {}
         return early
 
@@ -153,6 +155,8 @@ class Sender:
 
 def _advance(counted: Counted, epoch: int, count: int) -> int:
     """Count on. Returns: how many there are from the last one to this."""
+    if epoch < counted.epoch:
+        return 0  # it was said before what is known by now
     before = counted.count if counted.epoch == epoch else 0
     counted.epoch = epoch
     counted.count = max(before, count)

@@ -89,17 +89,24 @@ class Met:
 class Barrier:
     """One question to others, and what waits for all of their answers.
 
-    ``place``: of the last listening that had begun; ``whom``: incarnations that have not answered;
-    ``waiting``: what is to be kept then.
+    ``place``: of the last listening that had begun; ``since``: when it was asked first, monotonic; ``whom``:
+    incarnations that have not answered; ``waiting``: what is to be kept then.
     """
 
-    __slots__ = ("id", "place", "waiting", "wanted", "whom")
+    __slots__ = ("id", "place", "since", "waiting", "wanted", "whom")
 
     def __init__(
-        self, id: int, place: int, wanted: list[Wanted], whom: set[int], waiting: list[Promise[None]]
+        self,
+        id: int,
+        place: int,
+        since: float,
+        wanted: list[Wanted],
+        whom: set[int],
+        waiting: list[Promise[None]],
     ) -> None:
         self.id = id
         self.place = place
+        self.since = since
         self.wanted = wanted
         self.whom = whom
         self.waiting = waiting
@@ -130,7 +137,7 @@ class Interest:
         self._index: PatternIndex[Listening] = PatternIndex()
         # The place of the last one that began.
         self._place = 0
-        # origin of a sender -> what it has said; the one that was met first is the first
+        # origin of a sender -> what it has said; the one that was silent longest is the first
         self._met: dict[int, Met] = {}
         self._ids = Counter()
         self._open: dict[int, Barrier] = {}
@@ -211,7 +218,7 @@ class Interest:
         self._open_barrier(wanted, set(self._peers.live()), waiting)
 
     def _open_barrier(self, wanted: list[Wanted], whom: set[int], waiting: list[Promise[None]]) -> None:
-        barrier = Barrier(self._ids.next(), self._place, wanted, whom, waiting)
+        barrier = Barrier(self._ids.next(), self._place, self._clock.seconds(), wanted, whom, waiting)
         self._open[barrier.id] = barrier
         if not self._close_if_done(barrier):
             self._ask(barrier)
@@ -233,8 +240,9 @@ class Interest:
         barrier = self._open.get(id)
         if barrier is None:
             return
+        met = self._meet(origin)
         if wanted == EVERYTHING:
-            self._meet(origin).know(barrier.place, number)
+            met.know(barrier.place, number)
         else:
             for match, topic in wanted:
                 one = self._index.get(match, topic)
@@ -244,16 +252,25 @@ class Interest:
         barrier.whom.discard(node)
         self._close_if_done(barrier)
 
-    def meet(self, origin: int, age: float) -> None:
-        """A sender says for how long it has been there: all that it sent is for those who listened before."""
-        self._meet(origin).born = self._clock.seconds() - age
+    def meet(self, id: int, origin: int, age: float) -> bool:
+        """A sender says for how long it has been there: all that it sent is for those who listened before.
+
+        Returns: whether that is known now; it is not where nobody waits for this answer any more.
+        """
+        barrier = self._open.get(id)
+        if barrier is None:
+            return False
+        # However long the answer took: it was there since then at the latest, so never too much is told.
+        self._meet(origin).born = barrier.since - age
+        return True
 
     def _meet(self, origin: int) -> Met:
-        met = self._met.get(origin)
+        met = self._met.pop(origin, None)
         if met is None:
             if len(self._met) >= MAX_SENDERS:
                 del self._met[next(iter(self._met))]
-            met = self._met[origin] = Met()
+            met = Met()
+        self._met[origin] = met
         return met
 
     def _close_if_done(self, barrier: Barrier) -> bool:

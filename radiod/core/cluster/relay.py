@@ -183,10 +183,9 @@ class Relay:
         """What a sender had counted when it answered has arrived by now, or is lost."""
         sender = self._senders.of(baseline.origin)
         sender.is_copy(baseline.number)
-        if not sender.is_met:
-            # It may have been there for some time without being able to say so.
-            self.interest.meet(baseline.origin, baseline.age)
-            for topic, (epoch, missing) in sender.meet().items():
+        # It may have been there for some time without being able to say so.
+        if not sender.is_met and self.interest.meet(baseline.id, baseline.origin, baseline.age):
+            for topic, (epoch, missing) in sender.meet(baseline.number).items():
                 if sender.is_whole(epoch, self.interest.begun(topic, baseline.origin)):
                     self._tell(topic, missing)
         for topic, (epoch, count) in baseline.counts.items():

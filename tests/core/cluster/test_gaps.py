@@ -130,3 +130,21 @@ class TestBounds:
         senders.of(4)
         assert senders.of(2) is kept
         assert not senders.of(1).knows("a")
+
+    def test_of_what_begins_behind_its_meeting_all_is_known_again(self):
+        senders = Senders(max_known=0)
+        arrived(senders.of(1), sent(Counts(), "a"))
+        counts, sender = Counts(), senders.of(2)
+        sent(counts, "a")
+        sender.meet(counts.number)
+        for topic in "ab":
+            sent(counts, topic)
+        # One was lost of each; "a" may have been known, and forgotten.
+        assert [arrived(sender, sent(counts, topic)) for topic in "ab"] == [0, 1]
+
+
+def test_what_was_said_before_what_is_known_by_now_changes_nothing():
+    sender = Sender()
+    sender.arrive("a", 9, 3, 0)
+    assert sender.begin("a", 1, 5, 0) == 0
+    assert sender.arrive("a", 9, 5, 0) == 1

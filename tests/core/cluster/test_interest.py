@@ -2,6 +2,7 @@ import tracemalloc
 
 import pytest
 
+from radiod.core.cluster.gaps import MAX_SENDERS
 from radiod.core.cluster.interest import EVERYTHING, MOST_SPANS, Interest
 from radiod.testing import FakeClock
 
@@ -108,9 +109,11 @@ def test_who_dies_is_not_waited_for_and_who_joins_is(made):
     assert known == [None]
 
 
-def join(made, node, number):
-    """A node joins, whose process counts from there."""
+def join(made, node, number, age=None):
+    """A node joins, whose process counts from there, and perhaps says for how long it has been there."""
     made.interest.joined(node)
+    if age is not None:
+        assert made.interest.meet(made.asked[-1].id, 10 + node, age)
     made.interest.answered(made.asked[-1].id, node, 10 + node, number, EVERYTHING)
 
 
@@ -157,8 +160,7 @@ def test_processes_that_come_and_go_cost_nothing_for_each_listening(made):
     try:
         before, _ = tracemalloc.get_traced_memory()
         for node in range(4, 500):
-            join(made, node, 1)
-            made.interest.meet(10 + node, 0.0)
+            join(made, node, 1, age=0.0)
             made.interest.left(node)
             made.asked.clear()
         after, _ = tracemalloc.get_traced_memory()
@@ -221,5 +223,33 @@ def test_all_of_a_sender_is_for_those_who_listened_before_it_was_there(made):
     made.clock.advance(10)
     made.interest.hold("exact", "late")
     made.clock.advance(10)
-    made.interest.meet(11, 15.0)
-    assert (made.interest.begun("early", 11), made.interest.begun("late", 11)) == (0, None)
+    join(made, 1, 5, age=15.0)
+    assert (made.interest.begun("early", 11), made.interest.begun("late", 11)) == (0, 5)
+
+
+def test_however_long_its_answer_takes_a_sender_was_not_there_later(made):
+    made.interest.hold("exact", "early")
+    made.clock.advance(1)
+    made.interest.joined(3)
+    barrier = made.asked[-1]
+    # It began a second ago, and says so; but its answer is late.
+    made.clock.advance(0.5)
+    made.interest.hold("exact", "late")
+    made.clock.advance(5)
+    assert made.interest.meet(barrier.id, 13, 0.5)
+    assert (made.interest.begun("early", 13), made.interest.begun("late", 13)) == (0, None)
+    # Nobody waits for that one.
+    assert not made.interest.meet(99, 14, 0.5)
+    assert made.interest.begun("early", 14) is None
+
+
+def test_who_answers_is_remembered_longer_than_who_is_silent(made):
+    made.interest.hold("exact", "t")
+    join(made, 3, 7)
+    for node in range(4, MAX_SENDERS + 10):
+        join(made, node, 1)
+        made.begin("exact", f"t.{node}")
+        made.clock.advance(0)
+        made.interest.answered(made.asked[-1].id, 3, 13, 8, made.asked[-1].wanted)
+    assert made.interest.begun("t", 13) == 7
+    assert made.interest.begun("t", 14) is None

@@ -210,7 +210,9 @@ def test_what_came_before_a_process_was_met_says_what_was_lost_to_those_who_list
     for number in (3, 4):
         crossing = Crossing(17, number, 1, number, "t", 100 + number, "json", b"[%d]" % number, b"")
         way.came(f"{relay._topics}.t", "", encode(crossing))
-    way.came(f"{relay._answers}.{relay._origin}", "", encode(Baseline(17, 18, 19, 4, [], {}, True, age)))
+    relay.interest.joined(18)
+    (id,) = relay.interest._open
+    way.came(f"{relay._answers}.{relay._origin}", "", encode(Baseline(17, 18, id, 4, [], {}, True, age)))
     publish(world, world.join("c"), "t", 9)
     assert relay.lost == told
     assert heard(peer) == [(0, 3), (0, 4), (told, 9)]
