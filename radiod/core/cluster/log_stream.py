@@ -3,6 +3,10 @@
 The epoch is a record in the stream, made by compare and set, so that it is lost with what it names. Who has
 lost the connection looks, once it is back, whether the last record that it knows is still the one with that
 number. If it is not, the end of the stream was lost, and numbers are given out again: a new epoch begins.
+
+Whoever has just been elected tells what it had before, and may not have worked through all that was stored,
+for seconds where much has begun anew. So what it lacks is not believed: it is given one more record, whose
+number says where the stream ends.
 """
 
 from __future__ import annotations
@@ -17,19 +21,13 @@ from radiod.core.history.positions import SKIPPING
 from radiod.core.ids import Ids
 from radiod.core.timers import Clock, Timers
 
-__all__ = ["AGAIN_S", "DOUBT_S", "SIZES", "LogStream", "most_for"]
+__all__ = ["AGAIN_S", "SIZES", "LogStream", "most_for"]
 
 SIZES: Final[tuple[int, ...]] = (64, 512, 4096, 32768, 262144)
 """Records of each topic that streams keep: a topic is in the first with room for its history and two more."""
 
 AGAIN_S: Final = 1.0
 """Between two tries of what found no leader."""
-
-DOUBT_S: Final = 2.0
-"""For how long the leader lacks what is known before that counts as lost.
-
-Whoever has just been elected tells what it had before, and may not have worked through all that was stored.
-"""
 
 EPOCH_CHARACTERS: Final = 11
 
@@ -71,7 +69,9 @@ class LogStream:
         self.appender = Appender(streams, name, clock, timers, hold_s)
         self._streams = streams
         self._settings = StreamSettings(name, (f"{base}.>",), most)
+        self._base = base
         self._epoch_subject = f"{base}.epoch"
+        self._end_subject = f"{base}.end"
         self._epoch_seq = 0
         self._clock = clock
         self._timers = timers
@@ -87,8 +87,6 @@ class LogStream:
         self._is_opening = False
         # What is asked now; answers to what was asked before count no more.
         self._round = 0
-        # Since when the leader lacks what is known, whoever asks meanwhile.
-        self._lacking: float | None = None
 
     def when_open(self, then: Callable[[], None]) -> None:
         """Call ``then`` as soon as the stream is there, and its epoch known: at once, if they are."""
@@ -104,7 +102,6 @@ class LogStream:
     def check(self, known: Stored | None) -> None:
         """The connection was lost, and is back. ``known``: the record taken that has the highest number."""
         if self._is_opening:
-            self._lacking = None
             if self.is_sure:
                 self.is_sure, self._known = False, known
                 self.appender.hold()
@@ -113,7 +110,8 @@ class LogStream:
     def agree(self, then: Callable[[], None]) -> None:
         """Call ``then`` once the leader has said which epoch this is."""
         self._agreeing.append(then)
-        if len(self._agreeing) == 1:
+        # While we are not sure it is asked anyway, and is not to begin anew for whoever wants to know.
+        if len(self._agreeing) == 1 and self.is_sure:
             self._find(self._next_round())
 
     def _agreed(self) -> None:
@@ -133,13 +131,6 @@ class LogStream:
 
     # --- asking
 
-    def _is_in_doubt(self) -> bool:
-        """Whether the leader has lacked something for too short a time to be believed."""
-        now = self._clock.seconds()
-        if self._lacking is None:
-            self._lacking = now
-        return now - self._lacking < DOUBT_S
-
     def _next_round(self) -> int:
         self._round += 1
         return self._round
@@ -158,19 +149,18 @@ class LogStream:
     def _again(self, round: int, what: Callable[[], None]) -> None:
         self._timers.at(self._clock.seconds() + AGAIN_S, lambda: what() if round == self._round else None)
 
-    def _find(self, round: int) -> None:
-        """Have the leader tell the epoch."""
+    def _find(self, round: int, *, is_proven: bool = False) -> None:
+        """Have the leader tell the epoch. ``is_proven``: it has shown where the stream ends."""
 
         def told(found: Stored | Failure | None) -> None:
             if round != self._round:
                 return
             if isinstance(found, Failure):
                 self._again(round, lambda: self._find(round))
+            elif found is None and self.epoch and not is_proven:
+                self._prove(round, lambda end: self._find(round, is_proven=True))
             elif found is None:
-                if self.epoch and self._is_in_doubt():
-                    self._again(round, lambda: self._find(round))
-                else:
-                    self._begin(round, 0)
+                self._begin(round, 0)
             elif not self.epoch and self._is_renewed():
                 self._begin(round, found.seq)
             else:
@@ -220,10 +210,10 @@ class LogStream:
 
     def _be_sure(self) -> None:
         """Go on with what waits."""
-        self._lacking = None
         if not self.is_sure:
             self.is_sure, self._known = True, None
             self.appender.go_on()
+            self._agreed()
 
     # --- the end
 
@@ -235,17 +225,47 @@ class LogStream:
                 return
             if isinstance(last, Failure):
                 self._again(round, lambda: self._compare_end(round, known))
-            elif last is None or last.seq < known.seq:
-                if self._is_in_doubt():
-                    self._again(round, lambda: self._compare_end(round, known))
-                else:
-                    self._begin(round, self._epoch_seq)
-            elif last.seq == known.seq:
+            elif last is not None and last.seq == known.seq:
                 self._compare(round, last, known)
-            else:
+            elif last is not None and last.seq > known.seq:
                 self._read_end(round, known)
+            else:
+                self._prove(round, lambda end: self._look_at_end(round, known, end))
 
         self._streams.last(self.name, known.subject, told)
+
+    def _prove(self, round: int, then: Callable[[int], None]) -> None:
+        """Call ``then`` with the number of one more record: all that was stored has a lower one."""
+
+        def done(outcome: Appended | Failure) -> None:
+            if round != self._round:
+                return
+            if isinstance(outcome, Appended):
+                then(outcome.seq)
+            else:
+                self._again(round, lambda: self._prove(round, then))
+
+        self._streams.append(self.name, self._end_subject, b"", done)
+
+    def _look_at_end(self, round: int, known: Stored, end: int) -> None:
+        """The leader does not tell of the last record that is known; one more has the number ``end``."""
+        if end <= known.seq:
+            self._begin(round, self._epoch_seq)
+            return
+
+        def came(records: list[Stored] | Failure) -> None:
+            if round != self._round:
+                return
+            if isinstance(records, Failure) or not records:
+                # The leader is not where it ends yet, or is another one.
+                self._again(round, lambda: self._compare_end(round, known))
+            elif records[0].seq == known.seq:
+                self._compare(round, records[0], known)
+            else:
+                # It was removed, with its topic.
+                self._be_sure()
+
+        self._streams.read(self.name, f"{self._base}.>", known.seq - 1, 1, came, by_leader=True)
 
     def _read_end(self, round: int, known: Stored) -> None:
         def came(records: list[Stored] | Failure) -> None:
@@ -262,7 +282,7 @@ class LogStream:
         self._streams.read(self.name, known.subject, known.seq - 1, 1, came, by_leader=True)
 
     def _compare(self, round: int, found: Stored, known: Stored) -> None:
-        if found.data != known.data:
+        if (found.subject, found.data) != (known.subject, known.data):
             self._begin(round, self._epoch_seq)
         else:
             self._be_sure()

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from radiod.core.cluster.appender import MAY_HAVE
 from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.follower import Followed
-from radiod.core.cluster.log_stream import DOUBT_S, LogStream
+from radiod.core.cluster.log_stream import LogStream
 from radiod.core.cluster.logged import Birth, Logged, decode
 from radiod.core.cluster.ports import Stored
 from radiod.core.cluster.shared_histories import SharedHistories
@@ -31,6 +31,9 @@ __all__ = ["MOST_HELD_BACK", "Pending", "Tail", "TailOwner"]
 
 MOST_HELD_BACK: Final = 1000
 """Events of one topic that may wait for its past."""
+
+DOUBT_S: Final = 2.0
+"""For how long the leader of a log does not tell of a position, until it counts as one that never was."""
 
 Done = Callable[[Refused | None], None]
 

@@ -162,7 +162,7 @@ class TestDoubt:
 
     def test_who_asks_for_the_epoch_does_not_end_it(self, engine, node):
         known = append(engine, node, 3)
-        engine.streams["s"].records.pop()
+        engine.lose_end("s")
         agreed = []
         node.stream.check(known)
         node.stream.agree(lambda: agreed.append(node.stream.epoch))
@@ -192,7 +192,7 @@ class TestTheEnd:
 
     def test_it_is_renewed_where_that_is_gone(self, engine, node):
         known = append(engine, node, 3)
-        engine.streams["s"].records.pop()
+        engine.lose_end("s")
         node.stream.check(known)
         engine.clock.advance(3)
         assert node.began == [node.stream.epoch]
@@ -202,15 +202,58 @@ class TestTheEnd:
         for unapplied in (1, 2, 10):
             engine.be_stale("s", unapplied, 1.5)
             node.stream.check(known)
-            engine.clock.advance(1)
-            assert not node.stream.is_sure
-            engine.clock.advance(3)
+            engine.clock.advance(4)
             assert node.stream.is_sure
+        assert node.began == []
+
+    def test_it_stays_however_long_the_leader_works_through_what_was_stored(self, engine, node):
+        known = append(engine, node, 3)
+        engine.be_stale("s", 1000, 60)
+        node.stream.check(known)
+        engine.clock.advance(50)
+        assert not node.stream.is_sure
+        engine.clock.advance(15)
+        assert node.stream.is_sure
+        assert node.began == []
+
+    def test_it_stays_where_its_topic_was_removed(self, engine, node):
+        known = append(engine, node, 3)
+        node.port.purge("s", known.subject, lambda failure: None)
+        engine.clock.advance(1)
+        node.stream.check(known)
+        engine.clock.advance(3)
+        assert node.stream.is_sure
+        assert node.began == []
+
+    def test_it_is_renewed_where_others_have_written_on_in_the_place_of_what_was_lost(self, engine, node):
+        known = append(engine, node, 3)
+        engine.lose_end("s")
+        for topic in ("b", "c"):
+            engine.store(engine.streams["s"], f"r.s.topic.p.{topic}", b"0", "", None, 0.0)
+        node.stream.check(known)
+        engine.clock.advance(3)
+        assert node.began == [node.stream.epoch]
+
+    def test_it_is_renewed_where_all_is_lost(self, engine, node):
+        known = append(engine, node, 3)
+        del engine.streams["s"]
+        node.stream.check(known)
+        engine.clock.advance(3)
+        assert node.began == [node.stream.epoch]
+
+    def test_whoever_asks_while_the_end_is_looked_at_is_told_once_it_is_known(self, engine, node):
+        known, told = append(engine, node, 3), []
+        engine.be_stale("s", 1000, 5)
+        node.stream.check(known)
+        engine.clock.advance(2)
+        node.stream.agree(lambda: told.append(node.stream.epoch))
+        engine.clock.advance(8)
+        assert told == [node.stream.epoch]
         assert node.began == []
 
     def test_it_is_renewed_though_somebody_asks_for_it_again_and_again(self, engine, node):
         known = append(engine, node, 3)
-        engine.streams["s"].records.pop()
+        engine.lose_end("s")
         node.stream.check(known)
         for _ in range(30):
             engine.clock.advance(0.2)
@@ -235,7 +278,7 @@ class TestTheEnd:
 
     def test_it_is_looked_at_once_somebody_leads(self, engine, node):
         known = append(engine, node, 3)
-        engine.streams["s"].records.pop()
+        engine.lose_end("s")
         engine.elect(5)
         node.stream.check(known)
         engine.clock.advance(4)
@@ -254,7 +297,7 @@ class TestTheEnd:
     @pytest.mark.parametrize("hears", [True, False])
     def test_whoever_is_slower_takes_the_epoch_of_the_faster(self, engine, node, hears):
         known = append(engine, node, 3)
-        engine.streams["s"].records.pop()
+        engine.lose_end("s")
         ask = node.port.append
 
         def be_overtaken(*args, **options):
@@ -297,7 +340,7 @@ class TestTheEnd:
             engine.elect(0.5)
             engine.clock.advance(4)
         assert node.began == []
-        engine.streams["s"].records.pop()
+        engine.lose_end("s")
         node.stream.check(append(engine, node)._replace(data=b"another"))
         engine.clock.advance(3)
         assert node.began == [node.stream.epoch]

@@ -289,7 +289,7 @@ def test_only_topics_of_the_stream_whose_end_is_gone_begin_anew(world):
     world.clock.advance(1)
     for name in world.nodes:
         world.engine.disconnect(name)
-    world.engine.streams["r-radio-history-512"].records.pop()
+    world.engine.lose_end("r-radio-history-512")
     for name in world.nodes:
         world.engine.connect(name)
     world.clock.advance(3)

@@ -329,6 +329,14 @@ class FakeEngine:
         for stream in self.streams.values():
             stream.leaderless_until = self.clock.seconds() + seconds
 
+    def lose_end(self, name: str, count: int = 1) -> None:
+        """The last records of a stream are lost: their numbers are given out again."""
+        stream = self.streams[name]
+        for gone in reversed(stream.records[-count:]):
+            stream.records.remove(gone)
+            stream.last[gone.subject] = gone.previous
+        stream.seq = stream.records[-1].seq if stream.records else 0
+
     def be_stale(self, name: str, records: int, seconds: float) -> None:
         """Whoever leads a stream has just been elected, and tells nothing of its last records for so long."""
         stream = self.streams[name]
