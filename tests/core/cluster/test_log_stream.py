@@ -225,6 +225,33 @@ class TestTheEnd:
         assert node.stream.is_sure
         assert node.began == []
 
+    @pytest.mark.parametrize("is_elected", [False, True])
+    def test_looks_at_a_removed_topic_change_nothing_however_they_are_disturbed(
+        self, engine, node, is_elected
+    ):
+        known = append(engine, node, 3)
+        node.port.purge("s", known.subject, lambda failure: None)
+        engine.clock.advance(1)
+        for steps in range(60):
+            node.stream.check(known)
+            engine.clock.advance(steps * 0.0001)
+            if is_elected:
+                engine.elect(0.5)
+                engine.clock.advance(4)
+        engine.clock.advance(4)
+        assert node.stream.is_sure
+        assert node.began == []
+
+    def test_what_is_told_of_late_is_compared(self, engine, node):
+        known = append(engine, node, 3)
+        last, told = node.port.last, [None]
+        node.port.last = lambda stream, subject, done: (
+            done(told.pop()) if told and subject == known.subject else last(stream, subject, done)
+        )
+        node.stream.check(known)
+        engine.clock.advance(3)
+        assert (node.stream.is_sure, node.began, told) == (True, [], [])
+
     def test_it_is_renewed_where_others_have_written_on_in_the_place_of_what_was_lost(self, engine, node):
         known = append(engine, node, 3)
         engine.lose_end("s")
