@@ -60,8 +60,9 @@ class Visits:
         self._dealer = dealer
         self._sessions = sessions
         self._callers: dict[int, Caller] = {}
-        # id of a session whose callees are not to be invoked yet -> what came for them, and from whom
-        self._held: dict[int, deque[tuple[int, Invoke]]] = {}
+        # id of a session whose callees are not to be invoked yet -> what came for them, from whom, and whether
+        # it begins a call
+        self._held: dict[int, deque[tuple[int, Invoke, bool]]] = {}
         self._about = calls_about(realm)
         peers.take(self._about, self._take)
 
@@ -89,26 +90,28 @@ class Visits:
         self._dealer.answered(node, letter)
 
     def _came(self, node: int, letter: Invoke) -> None:
+        caller = self._callers.setdefault(node, Caller())
+        # A chunk, also one that comes behind the end of its call, has a number that was there before.
+        is_new = letter.request > caller.last
+        caller.last = max(caller.last, letter.request)
         held = self._held.get(letter.session)
         if held is None:
-            self._invoke(node, letter)
+            self._invoke(node, letter, is_new)
         elif len(held) < MAX_HELD:
-            held.append((node, letter))
+            held.append((node, letter, is_new))
         else:
             self._tell(
                 node,
                 Declined(letter.session, letter.request, UNAVAILABLE, "too many calls wait for the callee"),
             )
 
-    def _invoke(self, node: int, letter: Invoke) -> None:
-        caller = self._callers.setdefault(node, Caller())
+    def _invoke(self, node: int, letter: Invoke, is_new: bool) -> None:
+        caller = self._callers[node]
         call = caller.calls.get(letter.request)
         payload = unpack(letter.payload)
         if call is not None:
             self._dealer.go_on(call, letter.details.get("progress", False), payload)
-        elif letter.request > caller.last:
-            # A chunk that comes behind the end of its call has a number that was there before.
-            caller.last = letter.request
+        elif is_new:
             self._begin(node, letter, caller, payload)
 
     def _begin(self, node: int, letter: Invoke, caller: Caller, payload: Payload) -> None:
@@ -163,8 +166,8 @@ class Visits:
 
     def release(self, session: Session) -> None:
         """It was answered, or will not be: what came meanwhile is done."""
-        for node, letter in self._held.pop(session.id, ()):
-            self._invoke(node, letter)
+        for node, letter, is_new in self._held.pop(session.id, ()):
+            self._invoke(node, letter, is_new)
 
     # --- nodes
 

@@ -132,6 +132,14 @@ def test_what_is_malformed_is_counted(node):
 
 
 class TestWhileARegisterIsNotAnswered:
+    def test_it_is_invoked_though_later_calls_of_the_same_node_were_faster(self, node):
+        node.visits.hold(node.session)
+        node.invoke(3)
+        node.invoke(4, session=8)
+        assert node.told() == [(2, Declined(8, 4, NO_SUCH_PROCEDURE, "the callee has unregistered it"))]
+        node.visits.release(node.session)
+        assert [message.request for message in node.sent()] == [1]
+
     def test_what_comes_waits_in_order(self, node):
         node.visits.hold(node.session)
         node.invoke(3, progress=True)
