@@ -60,8 +60,8 @@ class Visits:
         self._dealer = dealer
         self._sessions = sessions
         self._callers: dict[int, Caller] = {}
-        # id of a session whose callees are not to be invoked yet -> what came for them, from whom, and whether
-        # it begins a call
+        # id of a session whose callees are not to be invoked yet -> from whom something came for them, what,
+        # and whether it begins a call
         self._held: dict[int, deque[tuple[int, Invoke, bool]]] = {}
         self._about = calls_about(realm)
         peers.take(self._about, self._take)
