@@ -15,9 +15,10 @@ from radiod.core.cluster.census import Census, Found
 from radiod.core.cluster.logs import PUBLIC, Logs
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.shared_channels import SharedChannels
+from radiod.core.cluster.space_logs import SpaceLogs
 from radiod.core.history.positions import Position
 from radiod.core.history.topic_history import History
-from radiod.core.promises import Promise, gather
+from radiod.core.promises import Promise, gather, when
 from radiod.core.pubsub.topic_space import TopicRef
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock
@@ -103,16 +104,31 @@ class SharedDescriptions(Descriptions):
         ]
         asked = gather([*waits, *self._ends(wanted, facts)])
         if asked is None:
-            return None
+            return self._begin(topics)
         known: Promise[None] = Promise()
 
         def keep(_: object) -> None:
             for place, fact in facts.items():
                 self._put(place, fact)
-            known.settle(None)
+            when(self._begin(topics), lambda: known.settle(None))
 
         asked.then(keep)
         return known
+
+    def _begin(self, topics: list[TopicRef]) -> Promise[None] | None:
+        """Whoever asks for one channel goes on behind its position: have one, of the log's epoch."""
+        if len(topics) != 1:
+            return None
+        (topic,) = topics
+        place = self._places.of(topic.broker, topic.topic)
+        fact = None if place is None else self._facts.get(place)
+        space = None if place is None else self._space(place)
+        if space is None or fact is None or fact.position is not None:
+            return None
+        return space.make_ready(topic.topic)
+
+    def _space(self, place: str) -> SpaceLogs | None:
+        return self._logs.space(place if place.startswith("#") else PUBLIC)
 
     def _put(self, place: str, fact: Elsewhere) -> None:
         self._facts.pop(place, None)
@@ -174,7 +190,8 @@ class SharedDescriptions(Descriptions):
             return told
         told["writers"] += fact.writers
         told["events"] += fact.events
-        space = self._logs.space(place if place.startswith("#") else PUBLIC)
-        if fact.position is not None and space is not None and not space.has_read(topic.topic):
-            told["position"] = str(fact.position)
+        space = self._space(place)
+        if space is not None and space.is_unread(topic.topic):
+            # That of this node's memory would be good nowhere.
+            told["position"] = None if fact.position is None else str(fact.position)
         return told

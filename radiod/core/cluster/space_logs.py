@@ -309,6 +309,11 @@ class SpaceLogs:
         tail = self.tails.get(topic)
         return tail is not None and tail.is_ready
 
+    def is_unread(self, topic: str) -> bool:
+        """Whether there is a log of a topic that this node has not read."""
+        history = self.histories.find(topic)
+        return history is not None and history.is_logged and not self.has_read(topic)
+
     def ends(self, topics: list[str], found: Callable[[str, Position], None]) -> Promise[None] | None:
         """Find the ends of those topics' logs that this node has not read, as some replica has them.
 
@@ -318,7 +323,7 @@ class SpaceLogs:
         by_stream: dict[LogStream, dict[str, str]] = {}
         for topic in topics:
             history = self.histories.find(topic)
-            if history is not None and history.is_logged and not self.has_read(topic):
+            if history is not None and self.is_unread(topic):
                 stream = self._realm.stream_for(history.keep)
                 subject = of_topic(f"{stream.root}.{self._place}", self._called or topic)
                 by_stream.setdefault(stream, {})[subject] = topic
@@ -344,6 +349,20 @@ class SpaceLogs:
             self._realm.streams.last_many(stream.name, list(subjects), told)
 
         stream.when_open(ask)
+        self._realm.timers.at(self.clock.seconds() + ENDS_S, lambda: done.settle(None))
+        return done
+
+    def make_ready(self, topic: str) -> Promise[None] | None:
+        """Have the log of a topic read here, or begun if it has nothing yet.
+
+        Returns: kept when it is, or it took too long; None: there is nothing to wait for.
+        """
+        history = self.histories.find(topic)
+        ready = None if history is None or not history.is_logged else self.histories.ready(topic)
+        if ready is None:
+            return None
+        done: Promise[None] = Promise()
+        ready.then(lambda _: done.settle(None))
         self._realm.timers.at(self.clock.seconds() + ENDS_S, lambda: done.settle(None))
         return done
 

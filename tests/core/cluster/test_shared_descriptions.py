@@ -3,6 +3,7 @@
 import pytest
 from support.cluster.desks import DeskWorld
 
+from radiod.core.channels.channel import ChannelSettings
 from radiod.core.cluster import shared_descriptions
 from radiod.core.cluster.shared_descriptions import FRESH_S
 from radiod.core.cluster.space_logs import ENDS_S, LINGER_S
@@ -99,6 +100,38 @@ class TestAChannel:
             caller.ask(32, {"_radiod_key": "k"}, "club")
         assert other.ask(16, {"acknowledge": True}, "club", [1])[0] == 17
         assert one.do(GET, "club")["events"] == 1
+
+
+class TestAChannelOfTheConfiguration:
+    @pytest.fixture
+    def world(self, world):
+        for node in world.nodes.values():
+            for name in ("kept", "other"):
+                node.realm.lifecycle.add(name, ChannelSettings(history=BOUNDS))
+        return world
+
+    def test_has_a_position_before_anybody_has_published_that_is_good_on_any_node(self, world):
+        position = world.caller("c").do(GET, "kept")["position"]
+        publish(world, "a", "kept", 3)
+        listener = world.caller("b")
+        listener.request(32, {"_radiod_after": position}, "kept")
+        world.advance(4)
+        events = [message for message in listener.received() if message[0] == 36]
+        assert [event[4] for event in events] == [[0], [1], [2]]
+        assert all(event[3].get("_recovered", True) for event in events)
+
+    def test_has_none_where_nobody_tells_how_its_log_begins(self, world):
+        world.isolate("c")
+        caller = world.caller("c")
+        caller.request(48, {}, GET, ["kept"])
+        world.advance(3 * ENDS_S)
+        (answer,) = caller.received()
+        assert answer[3][0]["position"] is None
+
+    def test_is_listed_without_a_position_until_its_log_is_begun(self, world):
+        caller = world.caller("a")
+        assert [listed["position"] for listed in caller.do(LIST)["channels"]] == [None, None]
+        assert not any(world[name].realm.logs.space("p").has_read("kept") for name in "abc")
 
 
 class TestATopicThatIsNoChannel:
