@@ -191,7 +191,6 @@ class SharedDescriptions(Descriptions):
         told["writers"] += fact.writers
         told["events"] += fact.events
         space = self._space(place)
-        if space is not None and space.is_unread(topic.topic):
-            # That of this node's memory would be good nowhere.
-            told["position"] = None if fact.position is None else str(fact.position)
+        if fact.position is not None and space is not None and not space.has_read(topic.topic):
+            told["position"] = str(fact.position)
         return told

@@ -309,11 +309,6 @@ class SpaceLogs:
         tail = self.tails.get(topic)
         return tail is not None and tail.is_ready
 
-    def is_unread(self, topic: str) -> bool:
-        """Whether there is a log of a topic that this node has not read."""
-        history = self.histories.find(topic)
-        return history is not None and history.is_logged and not self.has_read(topic)
-
     def ends(self, topics: list[str], found: Callable[[str, Position], None]) -> Promise[None] | None:
         """Find the ends of those topics' logs that this node has not read, as some replica has them.
 
@@ -323,7 +318,7 @@ class SpaceLogs:
         by_stream: dict[LogStream, dict[str, str]] = {}
         for topic in topics:
             history = self.histories.find(topic)
-            if history is not None and self.is_unread(topic):
+            if history is not None and history.is_logged and not self.has_read(topic):
                 stream = self._realm.stream_for(history.keep)
                 subject = of_topic(f"{stream.root}.{self._place}", self._called or topic)
                 by_stream.setdefault(stream, {})[subject] = topic

@@ -120,17 +120,8 @@ class TestAChannelOfTheConfiguration:
         assert [event[4] for event in events] == [[0], [1], [2]]
         assert all(event[3].get("_recovered", True) for event in events)
 
-    def test_has_none_where_nobody_tells_how_its_log_begins(self, world):
-        world.isolate("c")
-        caller = world.caller("c")
-        caller.request(48, {}, GET, ["kept"])
-        world.advance(3 * ENDS_S)
-        (answer,) = caller.received()
-        assert answer[3][0]["position"] is None
-
-    def test_is_listed_without_a_position_until_its_log_is_begun(self, world):
-        caller = world.caller("a")
-        assert [listed["position"] for listed in caller.do(LIST)["channels"]] == [None, None]
+    def test_is_not_read_for_a_list(self, world):
+        assert len(world.caller("a").do(LIST)["channels"]) == 2
         assert not any(world[name].realm.logs.space("p").has_read("kept") for name in "abc")
 
 
