@@ -42,6 +42,9 @@ ARRIVAL_SECONDS = 0.05
 """How long connections that have yet to say who they are may take when the server stops: what they ask was on
 its way."""
 
+READ_SECONDS = 1.0
+"""How long what sessions have sent already may take when the server stops: each has a share of a turn."""
+
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
@@ -260,12 +263,13 @@ class RadioService(MultiService):
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
-        held = self._hold_sessions()
+        sessions = [one for realm in self.radio.realms.values() for one in realm.sessions.values()]
+        await self._read_out(sessions)
         await self._answered()
         self.radio.webhooks.close()
         self.draining.close()
         self._say_goodbye()
-        for session in held:
+        for session in sessions:
             # What they say yet is heard by nobody, but for the end of a closing handshake.
             self.radio.fan_out.hold(session, False)
         self.radio.statistics.stop()
@@ -291,15 +295,26 @@ class RadioService(MultiService):
             self._supervision.stop()
         self.radio.clock.stop()
 
-    def _hold_sessions(self) -> list[Session]:
-        """Read no more from them, so that all that they asked for can be answered before they end.
+    def _read_out(self, sessions: list[Session]) -> Deferred[None]:
+        """Take what they have sent already, and read no more, so that all of it is answered before they end.
 
         Else the store would keep what is published in the last moment, and nobody were told.
+
+        Returns: fires when nobody is read any more.
         """
-        sessions = [one for realm in self.radio.realms.values() for one in realm.sessions.values()]
-        for session in sessions:
-            self.radio.fan_out.hold(session, True)
-        return sessions
+        fan_out = self.radio.fan_out
+
+        def ask(fire: Callable[[], None]) -> None:
+            waits: list[Deferred[None]] = [Deferred() for session in sessions]
+            for session, wait in zip(sessions, waits, strict=True):
+                fan_out.read_out(session, partial(wait.callback, None))
+            DeferredList(waits).addCallback(lambda results: fire())
+
+        def hold(result: None) -> None:
+            for session in sessions:
+                fan_out.hold(session, True)
+
+        return self._within(READ_SECONDS, ask).addCallback(hold)
 
     def _say_goodbye(self) -> None:
         for realm in self.radio.realms.values():

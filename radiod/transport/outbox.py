@@ -16,7 +16,7 @@ event.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush, heapreplace
 from itertools import count
 from time import monotonic
@@ -127,6 +127,11 @@ class FanOut(Source):
     def hold(self, session: Session, is_held: bool) -> None:
         """Stop reading from the session's peer, or read on."""
         session.outlet.pause_reads(is_held)
+
+    def read_out(self, session: Session, done: Callable[[], None]) -> None:
+        """Take what the session's peer has sent already, then hold it, and call ``done``."""
+        outlet: Outlet = session.outlet
+        outlet.read_out(done)
 
     def confirm(self, session: Session, message: Goodbye) -> None:
         """Queue the answer to GOODBYE, and tell whoever drives the session."""

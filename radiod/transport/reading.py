@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from twisted.internet.error import ConnectionAborted
@@ -65,6 +66,19 @@ class Reading(Scheduled):
         """Stop reading from the peer while what it asked waits for somebody else, or read on."""
         self._is_waiting = is_paused
         self.update_reads()
+
+    def read_out(self, done: Callable[[], None]) -> None:
+        """Take what the peer has sent already, unless it is held, then stop reading and call ``done``."""
+        inbox = self.inbox
+        if inbox is None or self.is_held:
+            self.pause_reads(True)
+            done()
+        else:
+            inbox.on_end = partial(self._is_read_out, done)
+
+    def _is_read_out(self, done: Callable[[], None]) -> None:
+        self.pause_reads(True)
+        done()
 
     def put_off(self, data: bytes, read: Callable[[bytes], Work]) -> None:
         """Keep what the peer sent while it should not be read, as ``Turns.put_off``."""

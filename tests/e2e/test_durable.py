@@ -156,7 +156,8 @@ def test_a_durable_channel_without_a_store_is_one_line_and_status_1(tmp_path):
 
 
 def test_what_was_published_before_sigterm_is_acknowledged(tmp_path):
-    count = 300
+    # In one read, and more than has a share of one turn, or of two.
+    count = 1000
     with radiod(tmp_path, config(tmp_path / "store.sqlite")) as server:
         client = RawClient(server.port)
         client.say(*([16, None, {"acknowledge": True}, "log", [number]] for number in range(count)))

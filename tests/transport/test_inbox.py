@@ -238,6 +238,28 @@ class TestConnections:
         assert echoed(heard) == list(range(TURN_MESSAGES))
         assert heard[-1][0] == 6
 
+    @pytest.mark.parametrize("is_held", [False, True])
+    def test_that_are_read_out_are_taken_to_the_end_unless_they_are_held(self, world, kind, is_held):
+        wire = world.join(kind)
+        (session,) = world.realm.sessions.values()
+        wire.transport.protocol.dataReceived(calls(wire))
+        if is_held:
+            world.radio.fan_out.hold(session, True)
+        done = []
+        world.radio.fan_out.read_out(session, lambda: done.append(state(wire)))
+        assert len(done) == is_held
+        wire.settle()
+        assert done == ["paused"]
+        assert state(wire) == "paused"
+        assert echoed(wire.heard()) == list(range(TURN_MESSAGES if is_held else COUNT))
+
+    def test_that_said_all_are_read_no_more_at_once(self, world, kind):
+        wire = world.join(kind)
+        (session,) = world.realm.sessions.values()
+        done = []
+        world.radio.fan_out.read_out(session, lambda: done.append(state(wire)))
+        assert done == ["paused"]
+
     def test_a_goodbye_behind_messages_comes_behind_them(self, world, kind):
         wire = world.join(kind)
         wire.send(calls(wire) + numbered(wire, [[6, {}, "wamp.close.close_realm"]]))
