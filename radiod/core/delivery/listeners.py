@@ -239,7 +239,7 @@ class ListenerGroup:
         self.flow = flow
         self.listeners: dict[Session, Listener] = {}
         self.paced: dict[Session, Listener] = {}
-        self.offered = Offered(named(match, topic), flow.tally, flow.totals)
+        self.offered = Offered(flow.readerships, named(match, topic), flow.tally, flow.totals)
 
     def leave_out(self, receivers: Collection[Listener], publisher: Any, size: int) -> None:
         """An event of ``size`` bytes is offered to these alone, perhaps all, of its ordinary listeners.
@@ -254,8 +254,7 @@ class ListenerGroup:
             own.readership.leave_out(size)
         elif left_out > len(receivers):
             # Mostly for few: those are counted one by one.
-            self.offered.events -= 1
-            self.offered.bytes -= size
+            self.offered.take_back(size)
             for listener in receivers:
                 listener.readership.give(size)
         else:

@@ -4,7 +4,8 @@ A subscription counts what all of its ordinary listeners are given (``Offered``)
 holder had of it is that, since they joined, times their number, less what was left out for one of them:
 excluded, waiting or lost in its buffer. Listeners with a pacer count each event that they are given; they are
 few, or slow. ``Readerships.settle`` brings all of it together in the ledger, and in the counts of the server,
-once a second and before anybody looks.
+once a second and before anybody looks. It looks at those subscriptions alone that had something since: there
+may be a hundred thousand that had nothing.
 """
 
 from __future__ import annotations
@@ -22,15 +23,45 @@ class Offered:
     ``tally``, ``totals``: where else it is entered, for all channels and for each; None: it is for none.
     """
 
-    __slots__ = ("by_holder", "bytes", "channel", "events", "tally", "totals")
+    __slots__ = (
+        "_readerships",
+        "by_holder",
+        "bytes",
+        "channel",
+        "events",
+        "is_noted",
+        "tally",
+        "totals",
+    )
 
-    def __init__(self, channel: str, tally: Tally, totals: Totals | None = None) -> None:
+    def __init__(
+        self, readerships: Readerships, channel: str, tally: Tally, totals: Totals | None = None
+    ) -> None:
+        self._readerships = readerships
         self.channel = channel
         self.tally = tally
         self.totals = totals
         self.events = 0
         self.bytes = 0
         self.by_holder: dict[Holder | None, Readership] = {}
+        # Whether there may be something to enter for one of them.
+        self.is_noted = False
+
+    def offer(self, size: int) -> None:
+        """All ordinary listeners were given an event of so many payload bytes."""
+        self.events += 1
+        self.bytes += size
+        if not self.is_noted:
+            self.note()
+
+    def take_back(self, size: int) -> None:
+        """What was offered last was not: those who had it are counted one by one."""
+        self.events -= 1
+        self.bytes -= size
+
+    def note(self) -> None:
+        """There is something to enter."""
+        self._readerships.note(self)
 
 
 class Readership:
@@ -93,8 +124,7 @@ class Readership:
         self.set_apart()
         self._listeners -= 1
         if not self._listeners:
-            self._readerships.end(self)
-            del self._offered.by_holder[self._holder]
+            self._readerships.end(self, self._offered, self._holder)
 
     # --- what one of them was given
 
@@ -102,22 +132,24 @@ class Readership:
         """One listener was given an event of so many payload bytes, besides what was offered to all."""
         self._delivered += 1
         self._bytes += size
+        self._note()
 
     def leave_out(self, size: int) -> None:
         """One listener was not given an event that was offered to all, or that ``give`` has counted."""
         self._delivered -= 1
         self._bytes -= size
+        self._note()
 
     def lose(self, count: int) -> None:
         """So many events were lost for one listener."""
         self._dropped += count
+        self._note()
 
     # --- the ledger
 
-    @property
-    def has_more(self) -> bool:
-        """Whether there may be something to enter: most who listen hear nothing most of the time."""
-        return self._offered.events != self._since or bool(self._delivered or self._dropped)
+    def _note(self) -> None:
+        if not self._offered.is_noted:
+            self._offered.note()
 
     def settle(self, ledger: Ledger) -> None:
         """Enter what was given since the last time."""
@@ -150,29 +182,42 @@ class Readerships:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._all: dict[Readership, None] = {}
+        self._count = 0
+        # Those for which there may be something to enter.
+        self._noted: dict[Offered, None] = {}
         ledger.settlers.append(self.settle)
 
     def __len__(self) -> int:
         """How many holders listen, each counted for each of its subscriptions."""
-        return len(self._all)
+        return self._count
 
     def of(self, offered: Offered, holder: Holder | None) -> Readership:
         """The listeners of a holder in a subscription; ``Readership.enter`` follows."""
         readership = offered.by_holder.get(holder)
         if readership is None:
             readership = offered.by_holder[holder] = Readership(self, offered, holder)
-            self._all[readership] = None
+            self._count += 1
         return readership
 
-    def end(self, readership: Readership) -> None:
+    def end(self, readership: Readership, offered: Offered, holder: Holder | None) -> None:
         """Nobody is left of them."""
         readership.settle(self.ledger)
-        del self._all[readership]
+        del offered.by_holder[holder]
+        self._count -= 1
+        if not offered.by_holder:
+            # Else nothing would let go of it where nobody ever settles.
+            self._noted.pop(offered, None)
+            offered.is_noted = False
+
+    def note(self, offered: Offered) -> None:
+        """There is something to enter for the listeners of a subscription."""
+        offered.is_noted = True
+        self._noted[offered] = None
 
     def settle(self) -> None:
         """Enter in the ledger what everybody was given."""
-        ledger = self.ledger
-        for readership in self._all:
-            if readership.has_more:
-                readership.settle(ledger)
+        noted, self._noted = self._noted, {}
+        for offered in noted:
+            offered.is_noted = False
+            for readership in offered.by_holder.values():
+                readership.settle(self.ledger)

@@ -365,9 +365,7 @@ class Broker:
             readers += len(listeners)
             told = details if subscription.match == "exact" else {**details, "topic": topic}
             broadcast = Broadcast(subscription.id, publication, topic, told, payload, is_end_mark)
-            offered = subscription.offered
-            offered.events += 1
-            offered.bytes += size
+            subscription.offered.offer(size)
             excluded = publisher if options.exclude_me and publisher in listeners else None
             receivers: Collection[Listener] = listeners.values()
             if excluded is not None or audience is not None or told is not details or subscription.paced:

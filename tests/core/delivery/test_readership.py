@@ -212,12 +212,12 @@ def readerships(ledger):
 
 
 def test_an_event_counts_for_each_listener_though_it_was_counted_once(ledger, readerships):
-    offered, holder = Offered("a", Tally()), Holder("k", Account("acme"))
+    offered, holder = Offered(readerships, "a", Tally()), Holder("k", Account("acme"))
     for _ in range(3):
         readerships.of(offered, holder).enter()
     readerships.of(offered, None).enter()
-    offered.events += 2
-    offered.bytes += 20
+    offered.offer(5)
+    offered.offer(15)
     ledger.settle()
     assert (ledger.line(holder, "a").delivered, ledger.line(holder, "a").bytes_out) == (6, 60)
     assert (ledger.line(None, "a").delivered, ledger.line(None, "a").bytes_out) == (2, 20)
@@ -225,12 +225,12 @@ def test_an_event_counts_for_each_listener_though_it_was_counted_once(ledger, re
 
 
 def test_nothing_is_kept_of_those_who_have_left(ledger, readerships):
-    offered = Offered("a", Tally())
+    offered = Offered(readerships, "a", Tally())
     one = readerships.of(offered, None)
     one.enter()
     one.enter()
     one.leave()
-    offered.events += 1
+    offered.offer(0)
     assert len(readerships) == 1
     one.leave()
     assert (len(readerships), offered.by_holder) == (0, {})
@@ -238,20 +238,43 @@ def test_nothing_is_kept_of_those_who_have_left(ledger, readerships):
 
 
 def test_goes_on_in_the_next_hour(readerships, ledger):
-    offered = Offered("a", Tally())
+    offered = Offered(readerships, "a", Tally())
     readerships.of(offered, None).enter()
-    offered.events += 1
+    offered.offer(0)
     ledger._clock.advance(3600)
     ledger.turn()
-    offered.events += 2
+    offered.offer(0)
+    offered.offer(0)
     ledger.settle()
     assert [line.delivered for line in ledger.changed()] == [1, 2]
 
 
 def test_who_hears_nothing_has_no_line(ledger, readerships):
-    readerships.of(Offered("a", Tally()), None).enter()
+    readerships.of(Offered(readerships, "a", Tally()), None).enter()
     ledger.settle()
     assert ledger.changed() == []
+
+
+def test_those_who_heard_nothing_are_not_looked_at(ledger, readerships):
+    quiet, busy = Offered(readerships, "quiet", Tally()), Offered(readerships, "busy", Tally())
+    for offered in (quiet, busy):
+        readerships.of(offered, None).enter()
+    busy.offer(1)
+    # What would be entered, if anybody looked.
+    quiet.events += 1
+    ledger.settle()
+    assert [line.channel for line in ledger.changed()] == ["busy"]
+    assert list(readerships._noted) == []
+
+
+def test_nothing_is_kept_of_those_who_have_left_where_nobody_settles(readerships):
+    offered = Offered(readerships, "a", Tally())
+    one = readerships.of(offered, None)
+    one.enter()
+    offered.offer(1)
+    one.leave()
+    assert list(readerships._noted) == []
+    assert not offered.is_noted
 
 
 def dropped(world, listener):
