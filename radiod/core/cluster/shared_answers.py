@@ -76,6 +76,7 @@ class SharedAnswers(Answers):
     Args:
         prefix: of all subjects of the cluster; name: of this node.
         most_bytes: what a record may have: a longer answer is kept by the node alone that gave it.
+        most: requests that are being claimed, or done, at this node.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class SharedAnswers(Answers):
         prefix: str,
         name: str,
         most_bytes: int,
+        most: int = MAX_CLAIMED,
     ) -> None:
         super().__init__(clock, timers, keep)
         self._now = clock.seconds
@@ -100,6 +102,7 @@ class SharedAnswers(Answers):
         self._stream = f"{prefix.replace('.', '-')}-once"
         self._node = name
         self._most_bytes = most_bytes
+        self._most = most
         self._tokens = 0
         # (holder, path, key) -> what is claimed of it
         self._claimed: dict[tuple[Hashable, str, str], _Claimed] = {}
@@ -126,7 +129,7 @@ class SharedAnswers(Answers):
         begun = self.begin_here(holder, path, key, body)
         if isinstance(begun, Kept):
             return begun
-        if self._peers.is_isolated or len(self._claimed) >= MAX_CLAIMED:
+        if self._peers.is_isolated or len(self._claimed) >= self._most:
             begun.release()
             why = (
                 "it is cut off from the others" if self._peers.is_isolated else "too much is claimed already"

@@ -9,7 +9,7 @@ from support.cluster.engine import FakeEngine
 
 from radiod.core.budgets.idempotency import Kept, Running
 from radiod.core.cluster.ports import Failure, Stored
-from radiod.core.cluster.shared_answers import MAX_CLAIMED, SharedAnswers
+from radiod.core.cluster.shared_answers import SharedAnswers
 from radiod.core.promises import Promise
 from radiod.errors import IDEMPOTENCY_MISMATCH, STILL_RUNNING, STORE_UNAVAILABLE, Refused
 from radiod.testing import FakeClock
@@ -39,7 +39,7 @@ class Peers:
 
 
 class Node:
-    def __init__(self, world, name, me, keep):
+    def __init__(self, world, name, me, keep, most=10_000):
         self.peers = Peers(me, world)
         self.me = me
         self.port = world.engine.attach(name, self)
@@ -52,6 +52,7 @@ class Node:
             prefix="r",
             name=name,
             most_bytes=1000,
+            most=most,
         )
 
     def up(self):
@@ -62,13 +63,13 @@ class Node:
 
 
 class AnswerWorld:
-    def __init__(self, count=3, *, seed=1, mishaps=0.0, keep=600.0):
+    def __init__(self, count=3, *, seed=1, mishaps=0.0, keep=600.0, most=10_000):
         self.clock = FakeClock()
         self.engine = FakeEngine(self.clock, Random(seed), mishaps=mishaps)
         self.dead = set()
         self.nodes = []
         for at in range(count):
-            self.nodes.append(Node(self, f"n{at}", 100 + at, keep))
+            self.nodes.append(Node(self, f"n{at}", 100 + at, keep, most))
         self.wait(2)
 
     def wait(self, seconds):
@@ -326,8 +327,9 @@ class TestWithoutAMajority:
         assert isinstance(world.come(0), Running)
 
 
-def test_there_is_a_bound(world):
-    for number in range(MAX_CLAIMED):
+def test_there_is_a_bound():
+    world = AnswerWorld(most=20)
+    for number in range(20):
         world.begin(0, key=str(number), holder=("radio", str(number % 7)))
     refusal = world.come(0, key="more", holder=("radio", "x"))
     assert (refusal.uri, "too much" in refusal.text) == (STORE_UNAVAILABLE, True)
