@@ -314,7 +314,7 @@ class RadioService(MultiService):
             for session in sessions:
                 fan_out.hold(session, True)
 
-        return self._within(READ_SECONDS, ask).addCallback(hold)
+        return self._within(min(READ_SECONDS, self._patience), ask).addCallback(hold)
 
     def _say_goodbye(self) -> None:
         for realm in self.radio.realms.values():
