@@ -2,7 +2,8 @@
 
 The claim of a session's testaments says which node it is on. When the session leaves, its node releases the
 claim, and publishes; when the node is dead, another does. As only one can release a claim, they are published
-once; who dies between the two takes them along. A session whose node was taken for dead has left for the
+once; who dies between the two takes them along. The end of a claim has the mark of whoever released it, who
+may learn of that only from there. A session whose node was taken for dead has left for the
 others: what it leaves was published then, and is not once more.
 
 The claim has places: of a private channel neither its name nor its key. A node that does not know the channel
@@ -11,7 +12,8 @@ leaves what is for it to one that does, and keeps it claimed until there is one,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -85,6 +87,11 @@ class SharedTestaments(Testaments):
         self._jobs: ClaimJobs[int] = ClaimJobs(clock, timers, self._look)
         # Sessions of this node that have a claim, as far as is known.
         self._claimed: set[int] = set()
+        # What this process writes at the end of a claim; sessions whose claim has ended so while their job
+        # goes on, and those of whose claim nobody has said whether it has.
+        self._mark = secrets.token_hex(8)
+        self._ended: set[int] = set()
+        self._unsure: set[int] = set()
         # Whoever is claimed to be a node, and is not there -> since when that is so.
         self._missing: dict[int, float] = {}
         claims.watch(self._about, self)
@@ -225,19 +232,27 @@ class SharedTestaments(Testaments):
 
     def _release(self, session: int, then: Then) -> None:
         """Release the claim of a session that has left; comes to an error, if that was not ours to do."""
-        done = partial(self._released, session, then)
-        self._claims.update(self._about, str(session), _given_up).then(done)
+        self.update(session, _given_up).then(partial(self._released, session, then))
 
     def _released(self, session: int, then: Then, outcome: Claim | RadiodError | None) -> None:
-        failure = outcome if isinstance(outcome, RadiodError) else None
+        failure = self._failure(session, outcome)
         self._note_end(session, failure)
         then(failure)
         self._jobs.end(session)
 
+    def _failure(self, session: int, outcome: Claim | RadiodError | None) -> RadiodError | None:
+        """Why a claim was not released; None: it was, by us, though nobody may have said so."""
+        if session in self._ended:
+            self._ended.discard(session)
+            return None
+        return outcome if isinstance(outcome, RadiodError) else None
+
     def _note_end(self, session: int, failure: RadiodError | None) -> None:
         if failure is None or isinstance(failure, _Published):
             self._claimed.discard(session)
+            self._unsure.discard(session)
         else:
+            self._unsure.add(session)
             self._jobs.look_in(RETRY_S, [session])
 
     # --- claims that nobody minds
@@ -260,18 +275,26 @@ class SharedTestaments(Testaments):
         return self.places.at(will.topic) is not None or not self.is_there(will.topic)
 
     def update(self, session: int, decide: Decide) -> Promise[Claim | None]:
-        """Change the claim of a session's testaments."""
-        return self._claims.update(self._about, str(session), decide)
+        """Change the claim of a session's testaments, or release it."""
+        return self._claims.update(self._about, str(session), decide, self._mark)
 
     def took(
-        self, session: int, estate: Estate | None, wills: list[LastWill], failure: RadiodError | None
+        self,
+        session: int,
+        estate: Estate | None,
+        wills: list[LastWill],
+        outcome: Claim | RadiodError | None,
     ) -> None:
         """These are ours to publish."""
+        failure = self._failure(session, outcome)
         if failure is None and estate is not None:
-            known = [will for will in wills if self.places.at(will.topic) is not None]
-            self.publish(estate, in_order([will.testament() for will in known]))
+            self._publish(estate, wills)
         self._note_end(session, failure)
         self._jobs.end(session)
+
+    def _publish(self, estate: Estate, wills: Iterable[LastWill]) -> None:
+        known = [will for will in wills if self.places.at(will.topic) is not None]
+        self.publish(estate, in_order([will.testament() for will in known]))
 
     def _look_after(self) -> None:
         """Find what sessions leave whose node was not known to be there, and what could not be released."""
@@ -305,8 +328,15 @@ class SharedTestaments(Testaments):
 
     def released(self, claim: Claim) -> None:
         """Somebody has published what a session leaves, or it has taken that back."""
-        session = self._sessions.get(int(claim.key)) if claim.key.isdecimal() else None
-        if session is not None and not self._jobs.has(session.id):
+        id = int(claim.key) if claim.key.isdecimal() else 0
+        is_ours, has_job, session = claim.end == self._mark, self._jobs.has(id), self._sessions.get(id)
+        estate = read_estate(claim.value) if is_ours and id in self._unsure else None
+        self._unsure.discard(id)
+        if has_job and is_ours:
+            self._ended.add(id)
+        elif estate is not None:
+            self._publish(estate, estate.wills)
+        elif session is not None and not has_job:
             self._forget(session)
 
     # --- PeerWatcher
@@ -363,8 +393,7 @@ class _Taking:
         return write_rest(estate, rest) if rest else None
 
     def _done(self, outcome: Claim | RadiodError | None) -> None:
-        failure = outcome if isinstance(outcome, RadiodError) else None
-        self._testaments.took(self._session, self._estate, self._wills, failure)
+        self._testaments.took(self._session, self._estate, self._wills, outcome)
 
 
 def _given_up(current: Claim | None) -> None:

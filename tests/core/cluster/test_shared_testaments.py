@@ -4,6 +4,7 @@ import pytest
 from support.cluster.desks import DeskWorld
 
 from radiod.core.cluster import shared_testaments
+from radiod.core.cluster.ports import Failure
 from radiod.core.cluster.shared_testaments import RETRY_S, _Taking
 from radiod.core.limits import Limits
 from radiod.errors import CANCELED, CHANNEL_CLOSED, QUOTA, STORE_UNAVAILABLE
@@ -336,6 +337,36 @@ class TestWithoutAMajority:
         world.connect("b")
         world.advance(20)
         assert [ears(name) for name in "ac"] == [["one"]] * 2
+
+    @pytest.mark.parametrize("dies", ["nobody", "b"])
+    @pytest.mark.parametrize("is_heard", [True, False])
+    def test_what_was_released_without_an_answer_is_published(self, world, ears, monkeypatch, dies, is_heard):
+        # The engine has stored that it is released, and says so to nobody until we have given up.
+        engine = world.engine
+        take, republish = engine.take, engine._republish
+        stored = []
+
+        def take_unanswered(stream, asked):
+            if stream.settings.name.endswith("-claims") and not stored:
+                stored.append(asked)
+                if not is_heard:
+                    monkeypatch.setattr(engine, "_republish", lambda record: None)
+                engine.store(stream, *asked.record)
+                monkeypatch.setattr(engine, "_republish", republish)
+                engine.elect(11)
+                engine.after(1.0, lambda: asked.answer(Failure.UNKNOWN))
+            else:
+                take(stream, asked)
+
+        session = leave_behind(world, "b", "one")
+        monkeypatch.setattr(engine, "take", take_unanswered)
+        if dies == "b":
+            world.kill("b")
+        else:
+            session.leave()
+        world.advance(40)
+        assert [ears(name) for name in "ac"] == [["one"]] * 2
+        assert claims(world) == 0
 
     def test_what_cannot_be_taken_back_stays(self, world, ears):
         session = leave_behind(world, "b", "one")
