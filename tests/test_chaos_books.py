@@ -1,7 +1,9 @@
 """Several nodes in chaos: what is lost, repeated, out of order or told otherwise is really found."""
 
+import asyncio
 import os
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from chaos import runs
@@ -14,6 +16,7 @@ from chaos.cluster.masses import Watcher
 from chaos.cluster.memory import Memory, rise
 from chaos.cluster.other_books import Call, Holding, Readiness, Window, idle, late_calls, outcomes, overlaps
 from chaos.cluster.plain_book import Hearing, Life, judge
+from chaos.cluster.players import PlainListener
 from chaos.cluster.told_book import CAME, CHANNEL, SESSION, WENT, WILL, Being, Rules, Watch
 from chaos.scene import Scene
 from support.config import configuration
@@ -43,6 +46,32 @@ def test_a_scenario_of_several_nodes_is_ok(tmp_path, name):
 
 def event(number, name="w", life=0):
     return Event(name, life, number)
+
+
+class Subscribed:
+    """A session whose first event comes in one read with SUBSCRIBED."""
+
+    async def answer(self, *request):
+        self.before()
+        self.on_event([36, 1, 2, {}, ["v", 0, 4, "a", 0.0]])
+        self.on_end()
+
+
+@pytest.mark.parametrize("began", ["before", "meanwhile"])
+def test_what_was_published_until_subscribed_is_not_missing(began):
+    crew = Crew([], Random(1), [], ["live"])
+    door = SimpleNamespace(name="a", process=1)
+    session, listener = Subscribed(), PlainListener(crew, "p", "a", "live")
+
+    def begin():
+        crew.life("v", 0, door, "live").sent = 5
+
+    session.before = begin if began == "meanwhile" else lambda: None
+    if began == "before":
+        begin()
+    asyncio.run(listener.live(door, session))
+    assert listener.is_listening
+    assert (listener.hearing.heard, listener.hearing.missing) == (1, {})
 
 
 class TestBook:

@@ -228,12 +228,10 @@ class PlainListener(Mover):
         self._ended.clear()
         session.on_end = self._ended.set
         hearing = self.hearing = Hearing(self.topic, door.process)
-        hearing.begin([life for life in self.crew.lives if life.topic == self.topic])
         session.on_event = lambda message: self._hear(hearing, door, message)
         self.crew.hearings.append(hearing)
         await session.answer(SUBSCRIBE, {}, self.topic)
-        hearing.begin([life for life in self.crew.lives if life.topic == self.topic])
-        self.is_listening = True
+        self._begin(hearing)
         await self._ended.wait()
 
     def over(self, session: Session) -> None:
@@ -241,7 +239,15 @@ class PlainListener(Mover):
         if self.hearing is not None:
             self.hearing.is_over = not self.crew.is_ending or session.is_gone
 
+    def _begin(self, hearing: Hearing) -> None:
+        """SUBSCRIBED has come: it listens."""
+        hearing.begin([life for life in self.crew.lives if life.topic == self.topic])
+        self.is_listening = True
+
     def _hear(self, hearing: Hearing, door: Door, message: Any) -> None:
+        if not self.is_listening:
+            # It comes right behind SUBSCRIBED, in the same turn, before whoever waits for that goes on.
+            self._begin(hearing)
         name, number_of_life, number, node, sent = message[4]
         hearing.take(self.crew.by_name[name, number_of_life], number, message[3].get("_lost", 0))
         pair = door.name, node
