@@ -25,7 +25,7 @@ from chaos.cluster.masses import Coming, Crowd, Many, Subscriber, Watcher
 from chaos.cluster.memory import Memory, rise
 from chaos.cluster.nets import Cables, cabled_town
 from chaos.cluster.scenarios import crew_of, has_nats
-from chaos.cluster.town import Town, pause, town
+from chaos.cluster.town import DEAD_AFTER_S, Town, pause, town
 from chaos.cluster.truth import Truth
 from chaos.cluster.verdict import Play
 from chaos.scene import Scene, Skipped, must, patient
@@ -54,6 +54,9 @@ SCALE = Scale(
 MORE = "[operations]\ndrain_s = 4\n"
 SILENCE_S, CONVERGE_S = 300.0, 150.0
 WHOLE_S, CENSUS_S = 900.0, 120.0
+CALL_S = 1.5 * DEAD_AFTER_S + 1
+"""As in ``cuts``: who loses the connection to its own server by the same cut waits for others longer."""
+
 PAUSE_S = 2.0, 18.0
 LEFT_S = 240.0
 
@@ -73,7 +76,7 @@ def hour(scene: Scene) -> str:
     with contextlib.ExitStack() as stack:
         there, cables = stack.enter_context(_town(scene.folder))
         load = stack.enter_context(Load(crew_of(scene, there, SCALE), SCALE))
-        play = Play(there, load, silence_s=SILENCE_S, is_refused=True, converge_s=CONVERGE_S)
+        play = Play(there, load, silence_s=SILENCE_S, is_refused=True, converge_s=CONVERGE_S, call_s=CALL_S)
         load.converge_s = CONVERGE_S
         return _Hour(scene, play, cables).play()
 
