@@ -137,11 +137,11 @@ class Inbox:
         "_behind",
         "_is_queued",
         "_is_working",
+        "_on_end",
         "_outlet",
         "_read",
         "_turns",
         "_work",
-        "on_end",
     )
 
     def __init__(self, turns: Turns, outlet: Taker, work: Work, read: Callable[[bytes], Work]) -> None:
@@ -156,7 +156,11 @@ class Inbox:
         self._is_queued = False
         self._is_working = False
         # Called when everything has been taken.
-        self.on_end: Callable[[], None] | None = None
+        self._on_end: tuple[Callable[[], None], ...] = ()
+
+    def then(self, what: Callable[[], None]) -> None:
+        """Call ``what`` when everything has been taken, behind whatever else was to be called."""
+        self._on_end += (what,)
 
     def add(self, data: bytes) -> None:
         """Put bytes behind everything else."""
@@ -204,8 +208,8 @@ class Inbox:
         if self._outlet.inbox is self:
             self._outlet.inbox = None
             self._outlet.update_reads()
-        if self.on_end is not None:
-            self.on_end()
+        for what in self._on_end:
+            what()
 
 
 def _work(work: Work, outlet: Taker, now: Callable[[], float], until: float) -> bool:

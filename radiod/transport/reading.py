@@ -74,7 +74,7 @@ class Reading(Scheduled):
             self.pause_reads(True)
             done()
         else:
-            inbox.on_end = partial(self._is_read_out, done)
+            inbox.then(partial(self._is_read_out, done))
 
     def _is_read_out(self, done: Callable[[], None]) -> None:
         self.pause_reads(True)
@@ -108,7 +108,7 @@ class Reading(Scheduled):
         if driver is not None and driver.is_in_line:
             return False
         self.abandon()
-        inbox.on_end = done
+        inbox.then(done)
         if self._is_backlogged:
             self._is_backlogged = False
             self.update_reads()

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from support.memory import RawSocketWire, WebSocketWire, client_frame
 from support.turns import ManualClock
-from twisted.internet.error import ConnectionAborted
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.python.failure import Failure
 
 from radiod.transport.inbox import SLICE_S, TURN_MESSAGES, TURN_S, Turns
@@ -252,6 +252,28 @@ class TestConnections:
         assert done == ["paused"]
         assert state(wire) == "paused"
         assert echoed(wire.heard()) == list(range(TURN_MESSAGES if is_held else COUNT))
+
+    @pytest.mark.parametrize("is_gone_first", [True, False])
+    def test_that_end_while_they_are_read_out_lose_none_and_are_gone(self, world, kind, is_gone_first):
+        listener, wire = world.connect(kind), world.connect(kind)
+        listener.join()
+        listener.ask([32, None, {}, "a"])
+        wire.join()
+        (session,) = [one for one in world.realm.sessions.values() if one.outlet.inbox is None][1:]
+        wire.transport.protocol.dataReceived(
+            numbered(wire, [[16, None, {}, "a", [number]] for number in range(COUNT)])
+        )
+        done = []
+        if is_gone_first:
+            wire.transport.protocol.connectionLost(Failure(ConnectionDone()))
+        world.radio.fan_out.read_out(session, lambda: done.append(1))
+        if not is_gone_first:
+            wire.transport.protocol.connectionLost(Failure(ConnectionDone()))
+        assert done == []
+        listener.settle()
+        assert [event[4][0] for event in listener.heard()] == list(range(COUNT))
+        assert done == [1]
+        assert len(world.realm.sessions) == 1
 
     def test_that_said_all_are_read_no_more_at_once(self, world, kind):
         wire = world.join(kind)
