@@ -228,6 +228,7 @@ class PlainListener(Mover):
         self._ended.clear()
         session.on_end = self._ended.set
         hearing = self.hearing = Hearing(self.topic, door.process)
+        hearing.begin([life for life in self.crew.lives if life.topic == self.topic])
         session.on_event = lambda message: self._hear(hearing, door, message)
         self.crew.hearings.append(hearing)
         await session.answer(SUBSCRIBE, {}, self.topic)

@@ -9,7 +9,7 @@ from support.cluster.engine import FakeEngine
 
 from radiod.core.budgets.idempotency import Kept, Running
 from radiod.core.cluster.ports import Failure, Stored
-from radiod.core.cluster.shared_answers import SharedAnswers
+from radiod.core.cluster.shared_answers import MAX_CLAIMED, SharedAnswers
 from radiod.core.promises import Promise
 from radiod.errors import IDEMPOTENCY_MISMATCH, STILL_RUNNING, STORE_UNAVAILABLE, Refused
 from radiod.testing import FakeClock
@@ -39,7 +39,7 @@ class Peers:
 
 
 class Node:
-    def __init__(self, world, name, me, keep, most=10_000):
+    def __init__(self, world, name, me, keep, most=MAX_CLAIMED):
         self.peers = Peers(me, world)
         self.me = me
         self.port = world.engine.attach(name, self)
@@ -63,7 +63,7 @@ class Node:
 
 
 class AnswerWorld:
-    def __init__(self, count=3, *, seed=1, mishaps=0.0, keep=600.0, most=10_000):
+    def __init__(self, count=3, *, seed=1, mishaps=0.0, keep=600.0, most=MAX_CLAIMED):
         self.clock = FakeClock()
         self.engine = FakeEngine(self.clock, Random(seed), mishaps=mishaps)
         self.dead = set()
