@@ -181,7 +181,7 @@ class Connection:
             data, size = wire.pub(subject, payload, reply), len(payload)
         else:
             data, size = wire.hpub(subject, headers, payload, reply), len(payload) + len(headers)
-        if size > self.info.max_payload and self._out.is_open:
+        if 0 < self.info.max_payload < size and self._out.is_open:
             raise PayloadTooLarge(f"a message of {size} bytes: the server takes {self.info.max_payload}")
         if self._out.offer(data):
             self._counts.published += 1

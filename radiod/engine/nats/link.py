@@ -205,7 +205,7 @@ class Link:
                 f"nats-server {info.version or 'of no version'} at {self.address} is too old: "
                 f"radiod needs {oldest} or newer"
             )
-        if info.max_payload < options.min_payload:
+        if 0 < info.max_payload < options.min_payload:
             return (
                 f"{self} takes {info.max_payload} bytes a message: radiod needs {options.min_payload}, "
                 "set its max_payload"

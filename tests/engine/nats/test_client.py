@@ -533,6 +533,10 @@ class TestReconnection:
         with pytest.raises(PayloadTooLarge):
             net.connection.publish(b"a", b"x" * 11)
 
+    def test_one_that_names_no_limit_takes_what_it_is_sent(self, net):
+        net.say(b'INFO {"version":"2.12.0","headers":true}\r\n')
+        assert net.connection.publish(b"a", b"x" * 1001)
+
     def test_what_an_old_link_still_hears_is_nobodys(self, net):
         heard = Heard()
         net.connection.subscribe(b"a", heard)
