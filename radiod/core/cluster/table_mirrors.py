@@ -172,8 +172,11 @@ class TableMirrors:
         found.is_overdue = True
         found.keep()
 
-    def release(self, table: str) -> None:
-        """Mirror it no more, unless somebody else wants it."""
+    def release(self, table: str, *, is_news: bool = False) -> None:
+        """Mirror it no more, unless somebody else wants it.
+
+        ``is_news``: what is in it still is gone, as is known otherwise.
+        """
         found = self._mirrors[table]
         found.holders -= 1
         if found.holders:
@@ -185,7 +188,7 @@ class TableMirrors:
             entries = found.entries.pop(node)
             self._count -= len(entries)
             for key, value in entries.items():
-                found.user.changed(Change(table, node, key, value, None, False))
+                found.user.changed(Change(table, node, key, value, None, is_news))
         self._give_up(found)
 
     def unanswered(self, table: str) -> tuple[str, ...]:
