@@ -98,7 +98,7 @@ def compare_channels(claims: Claims, channels: SharedChannels, about: str) -> Pr
 def compare_subscriptions(tables: Tables, events: SharedEvents, peers: Peers) -> Promise[tuple[Sum, Sum]]:
     """How many listeners each subscription has, here and elsewhere, and how many are counted."""
     counted: Counter[int] = Counter()
-    counted.update(_subscriptions(events.keys(SUBSCRIBERS)))
+    counted.update(_subscriptions(events.listeners()))
     for node in peers.live():
         counted.update(_subscriptions(tables.mirrors.entries(SUBSCRIBERS, node)))
     return _now(sum_of(counted.items()), sum_of(events.pairs.items()))

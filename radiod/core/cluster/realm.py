@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from radiod.core.channels.lifecycle import Lifecycle
 from radiod.core.channels.registry import Channels
+from radiod.core.cluster.arrivals import Arrivals
 from radiod.core.cluster.calls import ClusterDealer
 from radiod.core.cluster.census import (
     Census,
@@ -189,6 +190,9 @@ class ClusterRealm(Realm):
         messages.callees = self._rpc_procedures.callees = self.rpc.callees
         messages.interest, messages.lookup = self.router_topics, self.lookup
         messages.places, messages.records = self.places, self.records
+        messages.arrivals = Arrivals(
+            self._shared_events, self._shared_presence, self.space.broker, self._clock
+        )
         return messages
 
     def _make_gateway(self) -> SharedGateway:
@@ -387,9 +391,11 @@ class ClusterRealm(Realm):
 
     def _make_events(self) -> SharedEvents:
         broker, interest = self.space.broker, self.relay.interest
+        assert isinstance(broker, SharedBroker)
         events = SharedEvents(self.announcer, self.tables, self.sessions, broker)
         topics = RouterTopics(interest, self.tables.mirrors, events, self._shared_presence, broker)
-        events.topics = self.router_topics = topics
+        events.topics, events.id_of = topics, broker.id_of
+        self.router_topics = topics
         self._shared_events = events
         return events
 

@@ -72,20 +72,25 @@ class RouterTopics:
         self._public = public
         self._needs: dict[Wanted, _Need] = {}
 
-    # --- public topics, of the router or not
+    # --- topics of the router, or not
 
-    def begin(self, match: MatchPolicy, topic: str) -> Promise[None] | None:
-        """As ``Interest.begin``; of the router's own: kept when what is told there is known."""
-        if not is_reserved(topic):
-            return self._interest.begin(match, topic)
-        return self.hold(self._public, match, topic)
+    def begin(
+        self, broker: Broker, match: MatchPolicy, topic: str, place: str | None
+    ) -> Promise[None] | None:
+        """As ``Interest.begin``; of the router's own: kept when what is told there is known.
 
-    def end(self, match: MatchPolicy, topic: str) -> None:
+        ``place``: of the topic (``Places.of``).
+        """
+        if place is None or is_reserved(topic):
+            return self.hold(broker, match, topic)
+        return self._interest.begin(match, place)
+
+    def end(self, broker: Broker, match: MatchPolicy, topic: str, place: str | None) -> None:
         """Hold it no more."""
-        if is_reserved(topic):
-            self.release(self._public, match, topic)
+        if place is None or is_reserved(topic):
+            self.release(broker, match, topic)
         else:
-            self._interest.end(match, topic)
+            self._interest.end(match, place)
 
     # --- the router's
 

@@ -7,11 +7,14 @@ first listener on any of them, and deleted with the last.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from radiod.core.cluster.table_letters import Key, is_session, is_subscriber
 from radiod.core.cluster.table_mirrors import Change
 from radiod.core.cluster.tables import Tables
+from radiod.core.dates import date
+from radiod.core.promises import Promise
 from radiod.core.pubsub.announcer import Announcer
 from radiod.core.pubsub.broker import Broker, Subscription, describe_subscription
 from radiod.core.realm.meta_events import MetaEvents, is_told
@@ -27,6 +30,9 @@ SESSIONS: Final = "sessions"
 
 SUBSCRIBERS: Final = "subscribers"
 """The table of who is in which subscription: (subscription, session) -> what is told of the subscription."""
+
+Listening = tuple[int, MatchPolicy, str]
+"""A session, and what it listens to."""
 
 POLICIES: Final[tuple[MatchPolicy, ...]] = ("exact", "prefix", "wildcard")
 
@@ -44,14 +50,16 @@ class RouterNeeds(Protocol):
 class SharedEvents(MetaEvents):
     """Tells the meta events of one realm to this node's listeners, and to others by ``tables``.
 
-    A ``TableSource``, and a ``MirrorUser``. ``topics``: set before anybody subscribes; ``pairs``: id of a
-    subscription -> how many listeners of it are known, here and where that is mirrored.
+    A ``TableSource``, and a ``MirrorUser``. ``topics``, and ``id_of``, which tells the id that a subscription
+    has or would have: set before anybody subscribes; ``pairs``: id of a subscription -> how many listeners of
+    it are known, here and where that is mirrored.
 
     Args:
         sessions: id -> those of this node; broker: of public topics.
     """
 
     topics: RouterNeeds
+    id_of: Callable[[MatchPolicy, str], int]
 
     def __init__(
         self, announcer: Announcer, tables: Tables, sessions: dict[int, Session], broker: Broker
@@ -61,6 +69,10 @@ class SharedEvents(MetaEvents):
         self._sessions = sessions
         self._broker = broker
         self.pairs: dict[int, int] = {}
+        # Listeners that others are told of already, though they are not there yet -> when that began; and
+        # what they will be found by, of those that somebody was told of with all others.
+        self._expected: dict[Listening, float] = {}
+        self._expected_as: dict[tuple[int, int], Listening] = {}
         tables.news.offer(SESSIONS, self)
         tables.news.offer(SUBSCRIBERS, self)
         tables.mirrors.last = SESSIONS
@@ -95,6 +107,36 @@ class SharedEvents(MetaEvents):
             self._tell_of_unsubscribing(session, subscription, is_last=self._remove(subscription.id))
             self._tables.news.drop(SUBSCRIBERS, (subscription.id, session.id))
 
+    # --- who is about to listen
+
+    def expect(self, session: Session, match: MatchPolicy, topic: str, now: float) -> Promise[None] | None:
+        """Tell others of a listener that is to come; ``arrive`` must follow. As ``TableNews.put_surely``."""
+        coming = session.id, match, topic
+        self._expected[coming] = now
+        news = self._tables.news
+        if not news.is_mirrored(SUBSCRIBERS):
+            return None
+        key = self.id_of(match, topic), session.id
+        return news.put_surely(SUBSCRIBERS, key, self._describe(coming))
+
+    def arrive(self, session: Session, match: MatchPolicy, topic: str) -> None:
+        """It comes now, or never: if it does not, ``stay_away`` must follow."""
+        self._expected.pop((session.id, match, topic), None)
+
+    def stay_away(self, session: Session, match: MatchPolicy, topic: str) -> None:
+        """It has not come."""
+        self._tables.news.drop(SUBSCRIBERS, (self.id_of(match, topic), session.id))
+
+    def _describe(self, coming: Listening) -> dict[str, Any]:
+        _, match, topic = coming
+        held = self._broker.lookup(match, topic)
+        if held is not None:
+            return describe_subscription(held)
+        created = date(self._expected[coming])
+        return {"id": self.id_of(match, topic), "created": created, "uri": topic, "match": match}
+
+    # --- counting
+
     def _add(self, subscription: int) -> bool:
         """One more listener. Returns: whether it is the first."""
         before = self.pairs.get(subscription, 0)
@@ -114,6 +156,14 @@ class SharedEvents(MetaEvents):
     def keys(self, table: str) -> list[Key]:
         if table == SESSIONS:
             return list(self._sessions)
+        self._expected_as = {
+            (self.id_of(match, topic), session): (session, match, topic)
+            for session, match, topic in self._expected
+        }
+        return [*self.listeners(), *self._expected_as]
+
+    def listeners(self) -> list[tuple[int, int]]:
+        """(subscription, session) of all who listen here."""
         return [
             (subscription.id, session.id)
             for match in POLICIES
@@ -126,13 +176,18 @@ class SharedEvents(MetaEvents):
         if table == SESSIONS:
             session = self._sessions.get(key)
             return None if session is None else describe_session(session)
-        id, listener = key
+        subscription = self._listened_to(*key)
+        if subscription is not None:
+            return describe_subscription(subscription)
+        coming = self._expected_as.get(key)
+        return self._describe(coming) if coming in self._expected else None
+
+    def _listened_to(self, id: int, listener: int) -> Subscription | None:
         try:
             subscription = self._broker.find(id)
         except Refused:
             return None
-        is_there = self._sessions.get(listener) in subscription.listeners
-        return describe_subscription(subscription) if is_there else None
+        return subscription if self._sessions.get(listener) in subscription.listeners else None
 
     # --- MirrorUser
 

@@ -49,12 +49,10 @@ class SharedGateway(Gateway):
         )
 
     def _agreed(self, space: TopicSpace, match: MatchPolicy, topic: str) -> Promise[TopicSpace] | TopicSpace:
-        place = self.places.of(space.broker, topic)
-        if place is None:
-            return space
-        known = self.interest.begin(match, place)
+        wanted = space.broker, match, topic, self.places.of(space.broker, topic)
+        known = self.interest.begin(*wanted)
         # By then it listens, or never does.
-        self.timers.at(self.clock.seconds() + LISTENS_WITHIN_S, lambda: self.interest.end(match, place))
+        self.timers.at(self.clock.seconds() + LISTENS_WITHIN_S, lambda: self.interest.end(*wanted))
         if known is None:
             return space
         agreed: Promise[TopicSpace] = Promise()

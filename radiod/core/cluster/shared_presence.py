@@ -48,6 +48,8 @@ class SharedPresence(Presence):
         # topic -> authid -> sessions: of this node, and of the others as far as they are mirrored
         self._own: dict[TopicRef, dict[str, int]] = {}
         self._abroad: dict[TopicRef, dict[str, int]] = {}
+        # topic -> authid -> sessions that others are told of already, though they are not there yet
+        self._expected: dict[TopicRef, dict[str, set[int]]] = {}
         # Patterns that somebody listens to -> how many do.
         self._by_pattern: dict[tuple[MatchPolicy, str], int] = {}
         # Places where anybody is, elsewhere -> on how many nodes; and those of them that a pattern takes.
@@ -63,7 +65,7 @@ class SharedPresence(Presence):
         own = self._own.setdefault(topic, {})
         own[authid] = own.get(authid, 0) + 1
         self.headcount.add(topic, authid)
-        self._tell_others(topic, authid, own)
+        self._tell_others(topic, authid)
 
     def _remove(self, topic: TopicRef, authid: str) -> None:
         own = self._own.get(topic, {})
@@ -75,32 +77,47 @@ class SharedPresence(Presence):
         if not own:
             del self._own[topic]
         self.headcount.remove(topic, authid)
-        self._tell_others(topic, authid, own)
+        self._tell_others(topic, authid)
 
     def _is_counted(self, topic: TopicRef) -> bool:
         return topic in self._own
 
-    def _tell_others(self, topic: TopicRef, authid: str, own: dict[str, int]) -> None:
+    def _tell_others(self, topic: TopicRef, authid: str) -> None:
         place = self.place(topic)
         if place is None:
             return
-        news, table, sessions = self.tables.news, f"{PRESENT} {place}", own.get(authid, 0)
+        news, table, sessions = self.tables.news, f"{PRESENT} {place}", self._sessions(topic, authid)
         if not sessions:
             news.drop(table, authid)
-            if not own:
+            if not self._own.get(topic) and topic not in self._expected:
                 news.drop(PLACES, place)
             return
+        self._tell_first(topic, place, sessions)
         news.put(table, authid, sessions)
-        if len(own) == 1 and sessions == 1:
-            news.put(PLACES, place, True)
+
+    def _tell_first(self, topic: TopicRef, place: str, sessions: int) -> None:
+        """Tell of a place, if nobody is there but one who has so many sessions, and that is one."""
+        if sessions == 1 and len(self._own.get(topic, ())) + len(self._expected.get(topic, ())) == 1:
+            self.tables.news.put(PLACES, place, True)
+
+    def _sessions(self, topic: TopicRef, authid: str) -> int:
+        """How many somebody has here, as others are told."""
+        own, expected = self._own.get(topic, {}), self._expected.get(topic, {})
+        return own.get(authid, 0) + len(expected.get(authid, ()))
+
+    def _authids(self, topic: TopicRef) -> list[str]:
+        """Those whom others are told of."""
+        return list(dict.fromkeys([*self._own.get(topic, ()), *self._expected.get(topic, ())]))
 
     def forget(self, topic: TopicRef) -> None:
         """As ``Presence.forget``; each node forgets its own."""
         super().forget(topic)
         self._abroad.pop(topic, None)
-        own, place = self._own.pop(topic, {}), self.place(topic)
-        if place is not None and own:
-            for authid in own:
+        told, place = self._authids(topic), self.place(topic)
+        self._own.pop(topic, None)
+        self._expected.pop(topic, None)
+        if place is not None and told:
+            for authid in told:
                 self.tables.news.drop(f"{PRESENT} {place}", authid, is_quiet=True)
             self.tables.news.drop(PLACES, place, is_quiet=True)
 
@@ -108,21 +125,50 @@ class SharedPresence(Presence):
         """What a topic is called between nodes; None: it is of this node alone."""
         return self.places.of(topic.broker, topic.topic)
 
+    # --- who is about to listen
+
+    def expect(self, session: Session, topic: TopicRef) -> Promise[None] | None:
+        """Tell others of a listener that is to come; ``arrive`` must follow. As ``TableNews.put_surely``."""
+        place, authid = self.place(topic), session.principal.authid
+        if place is None or not self.is_shown(topic):
+            return None
+        self._expected.setdefault(topic, {}).setdefault(authid, set()).add(session.id)
+        sessions = self._sessions(topic, authid)
+        self._tell_first(topic, place, sessions)
+        return self.tables.news.put_surely(f"{PRESENT} {place}", authid, sessions)
+
+    def arrive(self, session: Session, topic: TopicRef) -> None:
+        """It comes now, or never: if it does not, ``stay_away`` must follow."""
+        expected, authid = self._expected.get(topic, {}), session.principal.authid
+        coming = expected.get(authid, set())
+        coming.discard(session.id)
+        if not coming and expected.pop(authid, None) is not None and not expected:
+            del self._expected[topic]
+
+    def stay_away(self, session: Session, topic: TopicRef) -> None:
+        """It has not come."""
+        self._tell_others(topic, session.principal.authid)
+
     # --- TableSource
 
     def keys(self, table: str) -> list[Key]:
         if table == PLACES:
-            return [place for place in map(self.place, self._own) if place is not None]
-        return list(self._at(table.removeprefix(f"{PRESENT} ")))
+            topics = dict.fromkeys([*self._own, *self._expected])
+            return [place for place in map(self.place, topics) if place is not None]
+        topic = self._topic(table)
+        return [] if topic is None else list(self._authids(topic))
 
     def value(self, table: str, key: Any) -> Any:
+        topic = self.places.at(key) if table == PLACES else self._topic(table)
+        if topic is None:
+            return None
         if table == PLACES:
-            return True if self._at(key) else None
-        return self._at(table.removeprefix(f"{PRESENT} ")).get(key)
+            return True if topic in self._own or topic in self._expected else None
+        return self._sessions(topic, key) or None
 
-    def _at(self, place: str) -> dict[str, int]:
-        topic = self.places.at(place)
-        return {} if topic is None else self._own.get(topic, {})
+    def _topic(self, table: str) -> TopicRef | None:
+        """Whose table it is."""
+        return self.places.at(table.removeprefix(f"{PRESENT} "))
 
     # --- what is wanted of others
 
@@ -130,9 +176,9 @@ class SharedPresence(Presence):
         """Mirror who is at a place; as ``TableMirrors.hold``."""
         return self.tables.mirrors.hold(f"{PRESENT} {place}", self, is_news=is_news)
 
-    def release(self, place: str) -> None:
-        """Mirror it no more, unless somebody else wants it."""
-        self.tables.mirrors.release(f"{PRESENT} {place}")
+    def release(self, place: str, *, is_news: bool = False) -> None:
+        """Mirror it no more, unless somebody else wants it; as ``TableMirrors.release``."""
+        self.tables.mirrors.release(f"{PRESENT} {place}", is_news=is_news)
 
     def hold_pattern(self, match: MatchPolicy, topic: str) -> list[Promise[None]]:
         """Mirror who is wherever a pattern takes the presence of; ``release_pattern`` must follow.
@@ -193,7 +239,7 @@ class SharedPresence(Presence):
         if change.table == PLACES:
             self._change_places(change)
             return
-        topic = self.places.at(change.table.removeprefix(f"{PRESENT} "))
+        topic = self._topic(change.table)
         if topic is None:
             return  # a private channel that has ended
         crowd = self._abroad.setdefault(topic, {})
@@ -220,7 +266,8 @@ class SharedPresence(Presence):
             del self._crowds[place]
             if place in self._taken:
                 self._taken.discard(place)
-                self.release(place)
+                # Who left may not have been told of: letters may have been lost.
+                self.release(place, is_news=change.is_news)
 
     # --- asking
 

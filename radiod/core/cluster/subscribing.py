@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from radiod.core.channels.lookup import Lookup
+from radiod.core.cluster.arrivals import Arrival, Arrivals
 from radiod.core.cluster.messages import ClusterMessages
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.history.positions import position
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, when
 from radiod.core.rights import Verdict
 from radiod.core.sessions.session import Session
 from radiod.errors import RadiodError
@@ -35,9 +36,10 @@ def both(one: Promise[None] | None, other: Promise[None] | None) -> Promise[None
 class SharedMessages(ClusterMessages):
     """Does what messages ask for, in a realm that other nodes serve, too.
 
-    ``interest``, ``records``, ``lookup``, ``places``: set before the first message.
+    ``arrivals``, ``interest``, ``records``, ``lookup``, ``places``: set before the first message.
     """
 
+    arrivals: Arrivals
     interest: RouterTopics
     records: RetainedRecords
     lookup: Lookup
@@ -51,39 +53,38 @@ class SharedMessages(ClusterMessages):
         broker = space.broker
         held = broker.lookup(options.match, topic)
         place = self.places.of(broker, topic)
-        if place is None or (held is not None and session in held.listeners):
+        if held is not None and session in held.listeners:
             return super().subscribe(session, message, codec, verdict)
+        # Others are told of nobody who is refused.
+        space.check(session, topic, options)
         after = None if options.after is None else position("_radiod_after", options.after)
-        # Both at once: the past is read while others are asked.
-        past = space.histories.ready(topic, options.match, after)
-        known = both(self.interest.begin(options.match, place), past)
-        if known is None and not options.get_retained:
+        # All at once: the past is read while others are asked, and told.
+        past = None if place is None else space.histories.ready(topic, options.match, after)
+        arrival = Arrival(session, broker, options.match, topic)
+        wanted = broker, options.match, topic, place
+        known = both(both(self.interest.begin(*wanted), self.arrivals.begin(arrival)), past)
+        if options.get_retained and place is not None:
+            # What is published from now on comes live; all before is stored, or was just told.
+            known = cast("Promise[None]", when(known, lambda: self.records.fetch(options.match, place)))
+
+        def come(act: Callable[[], object]) -> None:
+            self.arrivals.arrive(arrival)
             try:
-                self._subscribe(session, message)
+                act()
             finally:
-                self.interest.end(options.match, place)
+                self.arrivals.check(arrival)
+                self.interest.end(*wanted)
+
+        if known is None:
+            come(lambda: self._subscribe(session, message))
             return None
         agreed: Promise[Callable[[], None]] = Promise()
 
         def settle(outcome: Any) -> None:
-            # Who has left meanwhile does not listen, and holds nothing any more.
             agreed.settle(
                 outcome if isinstance(outcome, RadiodError) else lambda: self._subscribe(session, message)
             )
-            self.interest.end(options.match, place)
 
-        def fetch(outcome: Any) -> None:
-            if isinstance(outcome, RadiodError):
-                settle(outcome)
-                return
-            self.records.fetch(options.match, place).then(settle)
-
-        if not options.get_retained:
-            assert known is not None
-            known.then(settle)
-        elif known is None:
-            fetch(None)
-        else:
-            # What is published from now on comes live; all before is stored, or was just told.
-            known.then(fetch)
+        # Who has left meanwhile does not listen, and holds nothing any more.
+        known.then(lambda outcome: come(lambda: settle(outcome)))
         return agreed

@@ -7,13 +7,17 @@ from typing import Any, Final, Protocol
 
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.table_letters import Begin, Drop, End, Key, Part, Put, TableLetter, write_tables
+from radiod.core.promises import Promise, gather
 from radiod.core.slices import Slices
+from radiod.errors import RadiodError
 
 __all__ = ["IN_A_PART", "TableNews", "TableSource"]
 
 IN_A_PART: Final = 200
 """Entries in one part of a table: some 100 bytes each, and more for few."""
 
+TAKEN_S: Final = 2.0
+"""How long a node may take to say that it has an entry before it is not waited for."""
 
 MAX_WATCHED: Final = 100_000
 """Tables that others mirror; more are not told of, and whoever wants them learns whose they would be."""
@@ -56,10 +60,22 @@ class TableNews:
         """Have others mirror tables of this kind."""
         self._sources[kind] = source
 
+    def is_mirrored(self, table: str) -> bool:
+        """Whether anybody is told of a table."""
+        return table in self._watchers
+
     def put(self, table: str, key: Key, value: Any) -> None:
         """An entry is there, or has another value."""
         if table in self._watchers:
             self._tell_all(table, Put(table, key, value))
+
+    def put_surely(self, table: str, key: Key, value: Any) -> Promise[None] | None:
+        """As ``put``. Returns: kept when all who mirror it have it, or take too long; None: nobody does."""
+        watchers = self._watchers.get(table)
+        if watchers is None:
+            return None
+        letter = Put(table, key, value)
+        return gather([self._have_taken(node, letter) for node in list(watchers)])
 
     def drop(self, table: str, key: Key, *, is_quiet: bool = False) -> None:
         """An entry is gone; ``is_quiet``: nobody is to be told so."""
@@ -73,6 +89,18 @@ class TableNews:
     def _tell(self, node: int, letter: TableLetter) -> None:
         if not self._peers.tell(node, self._about, write_tables(letter)):
             self._failed(node)
+
+    def _have_taken(self, node: int, letter: TableLetter) -> Promise[None]:
+        """Ask, and do not tell again: an entry that came once more could be one that is gone by then."""
+        taken: Promise[None] = Promise()
+
+        def settle(outcome: Any) -> None:
+            if isinstance(outcome, RadiodError):
+                self._failed(node)
+            taken.settle(None)
+
+        self._peers.ask(node, self._about, write_tables(letter), TAKEN_S).then(settle)
+        return taken
 
     # --- who mirrors what
 

@@ -233,8 +233,7 @@ class Broker:
         subscription = self._by_pattern.get(options.match, topic)
         if subscription is not None and session in subscription.listeners:
             return Subscribing(subscription, False, False)
-        if len(self._held.of(session)) >= self._limits.max_subscriptions:
-            raise Refused(QUOTA, f"a session may hold {self._limits.max_subscriptions} subscriptions")
+        self.check_room(session)
         is_new = subscription is None
         if subscription is None:
             id = self._new_id(options.match, topic)
@@ -248,6 +247,11 @@ class Broker:
         subscription.listeners[session] = listener
         self._held.add(session, subscription)
         return Subscribing(subscription, is_new, True)
+
+    def check_room(self, session: Session) -> None:
+        """Whether a session may hold one more subscription. Raises: Refused: ``quota``."""
+        if len(self._held.of(session)) >= self._limits.max_subscriptions:
+            raise Refused(QUOTA, f"a session may hold {self._limits.max_subscriptions} subscriptions")
 
     def send_retained(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send the retained events of the subscription's topics that the session may have to it alone.

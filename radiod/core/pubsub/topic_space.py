@@ -47,6 +47,15 @@ class TopicSpace:
         """One of its topics."""
         return TopicRef(self.broker, topic)
 
+    def check(self, session: Session, topic: str, options: SubscribeOptions) -> None:
+        """Find out what stands against ``subscribe`` by now, of a session that does not listen to that yet.
+
+        Raises: Refused: as that.
+        """
+        self.recovery.behind(session, topic, options)
+        self.tuning.settings(session, options.match, topic, options.buffer)
+        self.broker.check_room(session)
+
     def subscribe(self, session: Session, topic: str, options: SubscribeOptions) -> Subscribing:
         """As ``Broker.subscribe``, with the buffer, the count and the past that the options ask for.
 

@@ -3,6 +3,7 @@
 import pytest
 from support.cluster.desks import DeskWorld
 
+from radiod.core.limits import Limits
 from radiod.core.rights import Action
 from radiod.testing import Allow
 
@@ -206,6 +207,75 @@ class TestSubscriptions:
             world.listener("a", secret)
         world.turn()
         assert (len(sees.events()), len(blind.events())) == (2, 1)
+
+    def test_who_has_come_is_known_before_whoever_goes_then(self, world, watchers):
+        one = world.listener("b", "song")
+        world.turn()
+        # What c tells a is late; what b tells it is not.
+        world.engine.slowness["c", "a"] = 0.1
+        other = world.listener("c", "song")
+        for peer in (one, other):
+            peer.leave()
+            world.turn()
+        world.advance(0.2)
+        for name in "ab":
+            told = [(event, session) for event, session, _ in watchers(name)]
+            assert told[:2] == [("on_create", one.id), ("on_subscribe", one.id)]
+            assert told[2:4] == [("on_subscribe", other.id), ("on_unsubscribe", one.id)]
+            assert told[4:] == [("on_unsubscribe", other.id), ("on_delete", other.id)]
+
+    def test_a_node_that_is_silent_is_not_waited_for(self, world, watchers):
+        world.cut("c", "a")
+        peer = world.caller("c")
+        peer.request(32, {}, "song")
+        world.advance(DEAD_S)
+        assert [message[0] for message in peer.received()] == [33]
+
+    def test_who_leaves_before_the_answer_is_told_of_no_more(self, world, watchers):
+        peer = world.join("c")
+        peer.request(32, {}, "song")
+        peer.leave()
+        world.turn()
+        told = [(event, session) for event, session, _ in watchers("a")]
+        assert told == [(event, peer.id) for event in self.EVENTS]
+        self.check_nobody_is_left(world)
+
+    def test_who_is_refused_at_once_is_told_of_to_nobody(self, world, watchers):
+        peer = world.caller("c")
+        assert peer.ask(32, {"_radiod_buffer": {"size": -1}}, "song")[0] == 8
+        world.turn()
+        assert watchers("a") == []
+        self.check_nobody_is_left(world)
+
+    def test_who_is_refused_after_all_is_told_of_no_more(self):
+        world = DeskWorld("a", "c", options={"limits": Limits(max_subscriptions=1)})
+        watchers = {
+            topic: watch(world, "a", f"wamp.subscription.on_{topic}") for topic in ("create", "delete")
+        }
+        peer = world.join("c")
+        for topic in ("song", "late"):
+            peer.request(32, {}, topic)
+        world.turn()
+        assert sorted(message[0] for message in peer.received()) == [8, 33]
+        assert [event[1]["uri"] for event in watchers["create"].events()] == ["song", "late"]
+        ((_, gone),) = watchers["delete"].events()
+        assert gone == world["a"].realm.space.broker.id_of("exact", "late")
+        entries = world["a"].realm.tables.mirrors.entries("subscribers", world["c"].cluster.nodes.me)
+        assert [told["uri"] for told in entries.values()] == ["song"]
+
+    def test_who_has_all_told_anew_meanwhile_is_told_of_who_comes_once(self, world, watchers):
+        world.engine.slowness["a", "c"] = 0.05
+        peer = world.caller("c")
+        peer.request(32, {}, "song")
+        world["c"].realm.tables.news.again(world["a"].cluster.nodes.me)
+        world.advance(0.2)
+        assert [message[0] for message in peer.received()] == [33]
+        assert [event for event, _, _ in watchers("a")] == ["on_create", "on_subscribe"]
+
+    def check_nobody_is_left(self, world):
+        assert list(world["c"].realm.tables.news.entries("subscribers")) == []
+        for name in "ab":
+            assert world[name].realm.tables.mirrors.entries("subscribers", world["c"].cluster.nodes.me) == {}
 
     def test_nothing_is_counted_any_more_when_all_have_gone(self, world, watchers):
         listener = world.listener("c", "song")

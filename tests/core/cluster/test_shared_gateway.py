@@ -43,8 +43,12 @@ def test_of_a_private_channel_those_of_this_node_are_counted_at_least(world):
 def test_who_has_the_key_may_hear_who_is_in_a_private_channel(world):
     key = world.caller("a").do("radiod.channel.create", "secret", public=False)["key"]
     realm = world["b"].realm
-    space = realm.gateway.may_listen(make_principal(), "radiod.presence.secret", key)
-    assert space is realm.channels.unlock("secret", key).space
+    told = []
+    realm.gateway.may_listen(make_principal(), "radiod.presence.secret", key).then(told.append)
+    # Others tell first who is there.
+    assert told == []
+    world.turn()
+    assert told == [realm.channels.unlock("secret", key).space]
 
 
 class TestALoggedTopic:

@@ -108,6 +108,48 @@ def test_who_comes_and_goes_is_told_once_on_each_node(world):
         ]
 
 
+def test_who_has_come_is_known_before_another_session_of_that_person_goes(world):
+    watcher, one = world.watch("a"), world.enter("b", "p")
+    world.turn()
+    # What c tells a is late; what b tells it is not.
+    world.engine.slowness["c", "a"] = 0.1
+    other = world.enter("c", "p")
+    assert present(world, "a") == ({"p": 2}, 1, 2)
+    for session in (one, other):
+        session.leave()
+        world.turn()
+    world.advance(0.2)
+    assert told(watcher) == [
+        ("join", "p", 1, 1, 1),
+        ("change", "p", 2, 1, 2),
+        ("change", "p", 1, 1, 1),
+        ("leave", "p", 0, 0, 0),
+    ]
+
+
+def test_who_leaves_before_the_answer_is_there_no_more(world):
+    watcher = world.watch("a")
+    person = world.caller("c", "p")
+    person.request(32, {}, ROOM)
+    person.leave()
+    world.turn()
+    assert told(watcher) in ([], [("join", "p", 1, 1, 1), ("leave", "p", 0, 0, 0)])
+    assert present(world, "a") == ({}, 0, 0)
+
+
+def test_two_that_come_at_once_are_two(world):
+    watcher = world.watch("a")
+    people = [world.caller("c", "p") for _ in range(2)]
+    for person in people:
+        person.request(32, {}, ROOM)
+    world.turn()
+    assert present(world, "a") == ({"p": 2}, 1, 2)
+    people[0].leave()
+    world.turn()
+    assert present(world, "a") == ({"p": 1}, 1, 1)
+    assert [event[0] for event in told(watcher)] == ["join", "change", "change"]
+
+
 def test_what_happens_behind_subscribed_is_told_and_what_was_before_is_not(world):
     world.enter("b", "early")
     watcher = world.watch("a")
@@ -185,6 +227,34 @@ class TestPatterns:
         world.turn()
         assert told(watcher) == [("leave", "late", 0, 0, 0)]
 
+    def test_hear_of_whoever_left_while_nothing_came(self, world):
+        watcher = world.watch("a", "radiod.presence.room.", match="prefix")
+        person = world.enter("b", "p")
+        world.turn()
+        world.cut("a", "b")
+        person.leave()
+        world.turn()
+        world.heal()
+        world.advance(3)
+        assert told(watcher) == [("join", "p", 1, 1, 1), ("leave", "p", 0, 0, 0)]
+
+    def test_hear_of_a_room_where_somebody_is_about_to_come_and_the_last_one_goes(self, world):
+        watcher = world.watch("a", "radiod.presence.room.", match="prefix")
+        last = world.enter("b", "p")
+        world.turn()
+        person = world.caller("b", "q")
+        person.request(32, {}, ROOM)
+        last.leave()
+        world.turn()
+        person.leave()
+        world.turn()
+        assert [event[:2] for event in told(watcher)] == [
+            ("join", "p"),
+            ("join", "q"),
+            ("leave", "p"),
+            ("leave", "q"),
+        ]
+
     def test_take_no_others(self, world):
         world.enter("b", "p", "room.one.x")
         world.enter("b", "p", "room.two.y")
@@ -251,7 +321,7 @@ class TestAChannelThatEnds:
         shown.enter("b", "q", "show")
         shown.turn()
         # Whoever listens still is counted anew.
-        assert told(watcher) == [("join", "p", 1, 1, 1), ("join", "q", 1, 2, 2)]
+        assert told(watcher) == [("join", "q", 1, 1, 1), ("join", "p", 1, 2, 2)]
 
     def test_that_nobody_listens_to_is_nothing(self, shown):
         shown["a"].realm.presence.forget(shown["a"].realm.space.at("show"))
@@ -274,6 +344,8 @@ class TestPrivateChannels:
         presence._add(rooms["a"], "p")
         assert presence.headcount.snapshot(rooms["a"])["users"] == {"p": 1}
         assert presence.keys("places") == []
+        # Nor has anybody a table of a private channel that is not known here.
+        assert (presence.keys("present #gone"), presence.value("present #gone", "p")) == ([], None)
         presence.forget(rooms["a"])
         assert presence.headcount.snapshot(rooms["a"])["users"] == {}
 

@@ -3,9 +3,10 @@ from support.cluster.world import ClusterWorld
 
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.history.bounds import HistoryBounds
+from radiod.core.limits import Limits
 from radiod.core.promises import Promise
 from radiod.core.realm.inbox import MAX_AHEAD
-from radiod.errors import STORE_UNAVAILABLE
+from radiod.errors import QUOTA, STORE_UNAVAILABLE
 from radiod.testing import make_principal
 from radiod.wire.messages import Event
 
@@ -104,13 +105,24 @@ def test_a_refusal_comes_at_once(world):
     assert answer[:2] == [8, 32]
 
 
-def test_what_can_be_refused_only_then_is_refused_and_holds_nothing(world):
+def test_what_stands_against_it_is_found_before_others_are_asked(world):
     peer = world.join("a")
     peer.request(32, {"_radiod_buffer": {"size": -1}}, "t")
-    world.turn()
     (answer,) = peer.received()
     assert answer[:2] == [8, 32]
     assert len(world["a"].realm.relay.interest) == 0
+
+
+def test_what_can_be_refused_only_then_is_refused_and_holds_nothing():
+    world = ClusterWorld("a", "b", options={"limits": Limits(max_subscriptions=1)})
+    peer = world.join("a")
+    for topic in ("t", "u"):
+        peer.request(32, {}, topic)
+    world.turn()
+    answers = peer.received()
+    assert sorted(answer[0] for answer in answers) == [8, 33]
+    assert [answer[4] for answer in answers if answer[0] == 8] == [QUOTA]
+    assert len(world["a"].realm.relay.interest) == 1
 
 
 def test_all_of_one_turn_ask_together(world):

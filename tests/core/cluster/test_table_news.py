@@ -7,6 +7,7 @@ from radiod.core.cluster import table_news
 from radiod.core.cluster.table_letters import Begin, Drop, End, Part, Put, read_tables
 from radiod.core.cluster.table_news import IN_A_PART, TableNews
 from radiod.core.slices import Slices
+from radiod.errors import NETWORK_FAILURE, Refused
 from radiod.testing import FakeClock
 
 
@@ -59,6 +60,36 @@ def test_who_mirrors_a_table_is_told_all_and_then_each_change(news):
     news.news.drop("kind t", "y", is_quiet=True)
     changes = [Put("kind t", "z", 3), Drop("kind t", "x"), Drop("kind t", "y", True)]
     assert news.told() == [(2, letter) for letter in changes]
+
+
+class TestSurely:
+    """An entry that others are to have before something else happens."""
+
+    def test_is_kept_when_all_who_mirror_it_have_it(self, news):
+        for node in (2, 3):
+            news.news.watch(node, "kind t")
+        news.told()
+        kept = []
+        news.news.put_surely("kind t", "z", 3).then(kept.append)
+        assert news.told() == [(node, Put("kind t", "z", 3)) for node in (2, 3)]
+        for answer in news.peers.asked:
+            assert kept == []
+            answer.settle(b"")
+        assert (kept, news.failed) == ([None], [])
+
+    def test_nobody_is_waited_for_who_does_not_mirror_it(self, news):
+        news.news.watch(2, "kind other")
+        assert news.news.put_surely("kind t", "z", 3) is None
+
+    def test_whoever_does_not_answer_is_named_and_not_waited_for(self, news):
+        for node in (2, 3):
+            news.news.watch(node, "kind t")
+        news.peers.deaf = {2}
+        kept = []
+        news.news.put_surely("kind t", "z", 3).then(kept.append)
+        assert (kept, news.failed) == ([], [2])
+        news.peers.asked[1].settle(Refused(NETWORK_FAILURE, "it is gone"))
+        assert (kept, news.failed) == ([None], [2, 3])
 
 
 def test_an_empty_table_is_told_too(news):

@@ -59,9 +59,10 @@ def test_what_is_refused_leaves_nothing_behind(realm, session, options, uri):
     if uri is QUOTA:
         space.subscribe(session, "b", SubscribeOptions())
     held = dict(realm.subscriptions.of(session))
-    with pytest.raises(Refused) as refusal:
-        space.subscribe(session, "a", SubscribeOptions(**options))
-    assert refusal.value.uri == uri
+    for act in (space.check, space.subscribe):
+        with pytest.raises(Refused) as refusal:
+            act(session, "a", SubscribeOptions(**options))
+        assert refusal.value.uri == uri
     assert realm.subscriptions.of(session) == held
     assert space.histories.find("a") is None
 

@@ -244,6 +244,8 @@ class FakeEngine:
         self.answer_s = 0.0
         # How many of all reads, of 1, a replica answers that lags behind, if any does.
         self.lagging = 1.0
+        # (from, to) -> seconds that a message on this way takes besides.
+        self.slowness: dict[tuple[str, str], float] = {}
         self.ports: dict[str, FakePort] = {}
         self.streams: dict[str, Stream] = {}
         self.cuts: set[frozenset[str]] = set()
@@ -368,7 +370,8 @@ class FakeEngine:
     def carry(self, sender: str, receiver: str, what: tuple[Any, ...]) -> None:
         """Have something arrive behind all that was sent the same way before, unless there is a cut."""
         way = sender, receiver
-        when = self._arrivals[way] = max(self._arrivals[way], self.clock.seconds() + self._delay())
+        soonest = self.clock.seconds() + self._delay() + self.slowness.get(way, 0.0)
+        when = self._arrivals[way] = max(self._arrivals[way], soonest)
         origin = self.ports.get(sender)
 
         def arrive() -> None:

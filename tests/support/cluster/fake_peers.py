@@ -1,6 +1,7 @@
 """Other nodes that only note what they are told."""
 
 from radiod.core.promises import Promise
+from radiod.errors import NETWORK_FAILURE, Refused
 
 __all__ = ["FakePeers"]
 
@@ -15,6 +16,7 @@ class FakePeers:
         self.deaf = set()
         self.told = []
         self.handlers = {}
+        self.asked = []
         self.acknowledgements = []
         self.malformed = []
 
@@ -41,6 +43,13 @@ class FakePeers:
             return False
         self.told.append((node, data))
         return True
+
+    def ask(self, node, about, data, seconds):
+        answer = Promise()
+        if not self.tell(node, about, data):
+            answer.settle(Refused(NETWORK_FAILURE, f"node n{node} cannot be reached"))
+        self.asked.append(answer)
+        return answer
 
     def tell_all(self, about, data):
         for node in self.nodes:
