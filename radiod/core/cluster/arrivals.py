@@ -7,6 +7,7 @@ who went later, on another node: a subscription would end, and a person leave, t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from radiod.core.cluster.shared_events import SharedEvents
@@ -39,13 +40,15 @@ class Arrivals:
         self._presence = presence
         self._public = public
         self._clock = clock
+        self._expected: dict[Session, set[Arrival]] = {}
 
     def begin(self, arrival: Arrival) -> Promise[None] | None:
-        """Tell others of a listener that is to come; ``arrive`` and ``check`` must follow.
+        """Tell others of a listener that is to come; ``come`` must follow.
 
         Returns: kept when they know, or take too long; None: nobody wants to.
         """
         session, broker, match, topic = arrival
+        self._expected.setdefault(session, set()).add(arrival)
         subscribed = present = None
         if self._is_told(arrival):
             subscribed = self._events.expect(session, match, topic, self._clock.time())
@@ -53,25 +56,34 @@ class Arrivals:
             present = self._presence.expect(session, TopicRef(broker, topic))
         return gather([subscribed, present])
 
-    def arrive(self, arrival: Arrival) -> None:
-        """It listens now, or never will."""
-        session, broker, match, topic = arrival
-        if self._is_told(arrival):
-            self._events.arrive(session, match, topic)
-        if match == "exact":
-            self._presence.arrive(session, TopicRef(broker, topic))
-
-    def check(self, arrival: Arrival) -> None:
-        """Tell others of no listener that has not come."""
-        session, broker, match, topic = arrival
-        held = broker.lookup(match, topic)
-        if held is not None and session in held.listeners:
+    def come(self, arrival: Arrival, act: Callable[[], object]) -> None:
+        """Have it listen by ``act``, or not: if it does not, others are told."""
+        expected = self._expected.get(arrival.session)
+        if expected is None or arrival not in expected:
+            # It has left meanwhile, or asked twice.
+            act()
             return
-        if self._is_told(arrival):
-            self._events.stay_away(session, match, topic)
-        if match == "exact":
-            self._presence.stay_away(session, TopicRef(broker, topic))
+        expected.remove(arrival)
+        if not expected:
+            del self._expected[arrival.session]
+        session, broker, match, topic = arrival
+        at = TopicRef(broker, topic)
+        before = self._presence.arrive(session, at)
+        try:
+            act()
+        finally:
+            self._presence.check(session, at, before)
+            self._events.arrived(session, match, topic)
+
+    def leave(self, session: Session) -> None:
+        """A session leaves: it comes nowhere any more."""
+        for arrival in list(self._expected.get(session, ())):
+            self.come(arrival, _nothing)
 
     def _is_told(self, arrival: Arrival) -> bool:
         """Whether it is told who is in that subscription."""
         return arrival.broker is self._public and not is_reserved(arrival.topic)
+
+
+def _nothing() -> None:
+    """It does not listen."""

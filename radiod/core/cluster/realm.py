@@ -190,9 +190,7 @@ class ClusterRealm(Realm):
         messages.callees = self._rpc_procedures.callees = self.rpc.callees
         messages.interest, messages.lookup = self.router_topics, self.lookup
         messages.places, messages.records = self.places, self.records
-        messages.arrivals = Arrivals(
-            self._shared_events, self._shared_presence, self.space.broker, self._clock
-        )
+        messages.arrivals = self.arrivals
         return messages
 
     def _make_gateway(self) -> SharedGateway:
@@ -403,6 +401,9 @@ class ClusterRealm(Realm):
         departures = self._new_departures(SharedDepartures)
         testaments, channels = self._shared_testaments, self._shared_channels
         departures.shared, departures.testaments = self._shared_events, testaments
+        departures.arrivals = self.arrivals = Arrivals(
+            self._shared_events, self._shared_presence, self.space.broker, self._clock
+        )
         departures.places = testaments.places = self.places
         departures.channels, testaments.is_there = channels, channels.is_there
         departures.memberships = testaments.memberships = self.memberships

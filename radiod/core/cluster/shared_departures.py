@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from radiod.core.channels.memberships import Memberships
+from radiod.core.cluster.arrivals import Arrivals
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.proxies import remote_principal
 from radiod.core.cluster.shared_channels import SharedChannels
@@ -22,16 +23,22 @@ __all__ = ["SharedDepartures"]
 class SharedDepartures(Departures):
     """As ``Departures``.
 
-    ``shared``, ``testaments``, ``places``, ``channels``, ``memberships``: set before anybody leaves.
+    ``arrivals``, ``shared``, ``testaments``, ``places``, ``channels``, ``memberships``: set before anybody
+    leaves.
 
     Sessions that leave since the server stops are told of by the other nodes, when this one is gone.
     """
 
+    arrivals: Arrivals
     shared: SharedEvents
     testaments: SharedTestaments
     places: Places
     channels: SharedChannels
     memberships: Memberships
+
+    def leave(self, session: Session, *, is_everybody: bool = False, keeps_channels: bool = False) -> None:
+        self.arrivals.leave(session)
+        super().leave(session, is_everybody=is_everybody, keeps_channels=keeps_channels)
 
     def _take_testaments(
         self, session: Session, *, is_everybody: bool

@@ -31,7 +31,7 @@ SESSIONS: Final = "sessions"
 SUBSCRIBERS: Final = "subscribers"
 """The table of who is in which subscription: (subscription, session) -> what is told of the subscription."""
 
-Listening = tuple[int, MatchPolicy, str]
+Arriving = tuple[int, MatchPolicy, str]
 """A session, and what it listens to."""
 
 POLICIES: Final[tuple[MatchPolicy, ...]] = ("exact", "prefix", "wildcard")
@@ -69,10 +69,10 @@ class SharedEvents(MetaEvents):
         self._sessions = sessions
         self._broker = broker
         self.pairs: dict[int, int] = {}
-        # Listeners that others are told of already, though they are not there yet -> when that began; and
-        # what they will be found by, of those that somebody was told of with all others.
-        self._expected: dict[Listening, float] = {}
-        self._expected_as: dict[tuple[int, int], Listening] = {}
+        # Who others are told of already, though it does not listen yet -> since when.
+        self._expected: dict[Arriving, float] = {}
+        # The same by their keys, as of when the keys were asked for last: others may have come, or gone.
+        self._expected_as: dict[tuple[int, int], Arriving] = {}
         tables.news.offer(SESSIONS, self)
         tables.news.offer(SUBSCRIBERS, self)
         tables.mirrors.last = SESSIONS
@@ -95,6 +95,10 @@ class SharedEvents(MetaEvents):
         if is_reserved(subscription.topic):
             self.topics.hold(subscription.broker, subscription.match, subscription.topic)
         if is_told(subscription):
+            since = self._expected.get((session.id, subscription.match, subscription.topic))
+            if is_new and since is not None:
+                # As others were told.
+                subscription.created = since
             super().subscribed(session, subscription, self._add(subscription.id))
             self._tables.news.put(
                 SUBSCRIBERS, (subscription.id, session.id), describe_subscription(subscription)
@@ -110,7 +114,7 @@ class SharedEvents(MetaEvents):
     # --- who is about to listen
 
     def expect(self, session: Session, match: MatchPolicy, topic: str, now: float) -> Promise[None] | None:
-        """Tell others of a listener that is to come; ``arrive`` must follow. As ``TableNews.put_surely``."""
+        """Tell others of a listener that is to come; ``arrived`` must follow. As ``TableNews.put_surely``."""
         coming = session.id, match, topic
         self._expected[coming] = now
         news = self._tables.news
@@ -119,15 +123,15 @@ class SharedEvents(MetaEvents):
         key = self.id_of(match, topic), session.id
         return news.put_surely(SUBSCRIBERS, key, self._describe(coming))
 
-    def arrive(self, session: Session, match: MatchPolicy, topic: str) -> None:
-        """It comes now, or never: if it does not, ``stay_away`` must follow."""
-        self._expected.pop((session.id, match, topic), None)
+    def arrived(self, session: Session, match: MatchPolicy, topic: str) -> None:
+        """It has come, or never will: then others are told so."""
+        if self._expected.pop((session.id, match, topic), None) is None:
+            return
+        held = self._broker.lookup(match, topic)
+        if held is None or session not in held.listeners:
+            self._tables.news.drop(SUBSCRIBERS, (self.id_of(match, topic), session.id))
 
-    def stay_away(self, session: Session, match: MatchPolicy, topic: str) -> None:
-        """It has not come."""
-        self._tables.news.drop(SUBSCRIBERS, (self.id_of(match, topic), session.id))
-
-    def _describe(self, coming: Listening) -> dict[str, Any]:
+    def _describe(self, coming: Arriving) -> dict[str, Any]:
         _, match, topic = coming
         held = self._broker.lookup(match, topic)
         if held is not None:
@@ -160,7 +164,7 @@ class SharedEvents(MetaEvents):
             (self.id_of(match, topic), session): (session, match, topic)
             for session, match, topic in self._expected
         }
-        return [*self.listeners(), *self._expected_as]
+        return list(dict.fromkeys([*self.listeners(), *self._expected_as]))
 
     def listeners(self) -> list[tuple[int, int]]:
         """(subscription, session) of all who listen here."""

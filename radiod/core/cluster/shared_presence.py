@@ -28,6 +28,8 @@ __all__ = ["PLACES", "PRESENT", "SharedPresence"]
 PRESENT: Final = "present"
 """The kind of tables of who is at one place, which is the rest of their names: authid -> sessions."""
 
+NOT_EXPECTED: Final = -1
+
 PLACES: Final = "places"
 """The table of places where anybody is: place -> True."""
 
@@ -89,16 +91,16 @@ class SharedPresence(Presence):
         news, table, sessions = self.tables.news, f"{PRESENT} {place}", self._sessions(topic, authid)
         if not sessions:
             news.drop(table, authid)
-            if not self._own.get(topic) and topic not in self._expected:
+            if topic not in self._own and topic not in self._expected:
                 news.drop(PLACES, place)
             return
-        self._tell_first(topic, place, sessions)
+        if self._is_first(topic, sessions):
+            news.put(PLACES, place, True)
         news.put(table, authid, sessions)
 
-    def _tell_first(self, topic: TopicRef, place: str, sessions: int) -> None:
-        """Tell of a place, if nobody is there but one who has so many sessions, and that is one."""
-        if sessions == 1 and len(self._own.get(topic, ())) + len(self._expected.get(topic, ())) == 1:
-            self.tables.news.put(PLACES, place, True)
+    def _is_first(self, topic: TopicRef, sessions: int) -> bool:
+        """Whether somebody who has so many sessions here has the only one here."""
+        return sessions == 1 and len(self._own.get(topic, ())) + len(self._expected.get(topic, ())) == 1
 
     def _sessions(self, topic: TopicRef, authid: str) -> int:
         """How many somebody has here, as others are told."""
@@ -133,21 +135,30 @@ class SharedPresence(Presence):
         if place is None or not self.is_shown(topic):
             return None
         self._expected.setdefault(topic, {}).setdefault(authid, set()).add(session.id)
-        sessions = self._sessions(topic, authid)
-        self._tell_first(topic, place, sessions)
-        return self.tables.news.put_surely(f"{PRESENT} {place}", authid, sessions)
+        news, sessions, known = self.tables.news, self._sessions(topic, authid), None
+        if self._is_first(topic, sessions):
+            # Who listens to many places asks who is there when it has heard of the place.
+            known = news.put_surely(PLACES, place, True)
+        return gather([known, news.put_surely(f"{PRESENT} {place}", authid, sessions)])
 
-    def arrive(self, session: Session, topic: TopicRef) -> None:
-        """It comes now, or never: if it does not, ``stay_away`` must follow."""
+    def arrive(self, session: Session, topic: TopicRef) -> int:
+        """It comes now, or never; ``check`` must follow. Returns: what that is to be given."""
         expected, authid = self._expected.get(topic, {}), session.principal.authid
         coming = expected.get(authid, set())
-        coming.discard(session.id)
-        if not coming and expected.pop(authid, None) is not None and not expected:
+        if session.id not in coming:
+            return NOT_EXPECTED
+        coming.remove(session.id)
+        if not coming:
+            del expected[authid]
+        if not expected:
             del self._expected[topic]
+        return self._own.get(topic, {}).get(authid, 0)
 
-    def stay_away(self, session: Session, topic: TopicRef) -> None:
-        """It has not come."""
-        self._tell_others(topic, session.principal.authid)
+    def check(self, session: Session, topic: TopicRef, before: int) -> None:
+        """Tell others what is so if it was expected, and has not come, or is not counted."""
+        authid = session.principal.authid
+        if self._own.get(topic, {}).get(authid, 0) == before:
+            self._tell_others(topic, authid)
 
     # --- TableSource
 

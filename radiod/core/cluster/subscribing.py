@@ -55,7 +55,7 @@ class SharedMessages(ClusterMessages):
         place = self.places.of(broker, topic)
         if held is not None and session in held.listeners:
             return super().subscribe(session, message, codec, verdict)
-        # Others are told of nobody who is refused.
+        # Of who is refused now nobody is told.
         space.check(session, topic, options)
         after = None if options.after is None else position("_radiod_after", options.after)
         # All at once: the past is read while others are asked, and told.
@@ -68,11 +68,9 @@ class SharedMessages(ClusterMessages):
             known = cast("Promise[None]", when(known, lambda: self.records.fetch(options.match, place)))
 
         def come(act: Callable[[], object]) -> None:
-            self.arrivals.arrive(arrival)
             try:
-                act()
+                self.arrivals.come(arrival, act)
             finally:
-                self.arrivals.check(arrival)
                 self.interest.end(*wanted)
 
         if known is None:

@@ -18,6 +18,7 @@ __all__ = [
     "Begin",
     "Drop",
     "End",
+    "Fence",
     "Key",
     "Part",
     "Put",
@@ -102,7 +103,11 @@ class Drop(Struct, array_like=True, frozen=True, tag="drop"):
     is_quiet: bool = False
 
 
-TableLetter = Watch | Unwatch | Reset | Again | Begin | Part | End | Put | Drop
+class Fence(Struct, array_like=True, frozen=True, tag="fence"):
+    """A question: it is answered when all before is taken in, and what that has the node ask for is there."""
+
+
+TableLetter = Watch | Unwatch | Reset | Again | Begin | Part | End | Put | Drop | Fence
 
 DECODER: Final[msgspec.msgpack.Decoder[TableLetter]] = msgspec.msgpack.Decoder(TableLetter)
 

@@ -23,7 +23,7 @@ from radiod.core.cluster.table_letters import (
     Watch,
     write_tables,
 )
-from radiod.core.promises import Promise
+from radiod.core.promises import Promise, gather
 from radiod.core.slices import Slices
 from radiod.core.timers import Clock, Timers
 
@@ -91,12 +91,11 @@ class _Mirror:
             self.user.changed(before)
         self.user.changed(change)
 
-    def keep(self) -> None:
-        """Keep what waits, if nobody is waited for."""
-        if self.is_overdue or not self.silent:
-            waiting, self.waiting = self.waiting, []
-            for known in waiting:
-                known.settle(None)
+    def wait(self) -> Promise[None]:
+        """What is kept when nobody is waited for any more."""
+        known: Promise[None] = Promise()
+        self.waiting.append(known)
+        return known
 
 
 class TableMirrors:
@@ -125,6 +124,8 @@ class TableMirrors:
         self._slices = slices
         self._failed = failed
         self._mirrors: dict[str, _Mirror] = {}
+        # Those that are not whole yet, and are waited for.
+        self._coming: dict[_Mirror, None] = {}
         self._count = 0
         self.last = ""
         self.overflowed = 0
@@ -160,22 +161,33 @@ class TableMirrors:
                 self._tell(node, Watch((table,)))
             if live:
                 mirror = found
+                self._coming[mirror] = None
                 self._timers.at(self._clock.seconds() + ANSWER_S, lambda: self._give_up(mirror))
         found.holders += 1
         if found.is_overdue or not found.silent:
             return None
-        known: Promise[None] = Promise()
-        found.waiting.append(known)
-        return known
+        return found.wait()
 
     def _give_up(self, found: _Mirror) -> None:
         found.is_overdue = True
-        found.keep()
+        self._keep(found)
+
+    def _keep(self, found: _Mirror) -> None:
+        """Keep what waits for a mirror, if nobody is waited for."""
+        if found.is_overdue or not found.silent:
+            self._coming.pop(found, None)
+            waiting, found.waiting = found.waiting, []
+            for known in waiting:
+                known.settle(None)
+
+    def whole(self) -> Promise[None] | None:
+        """Kept when all nodes have told what is mirrored by now, or took too long; None: they have."""
+        return gather([found.wait() for found in list(self._coming)])
 
     def release(self, table: str, *, is_news: bool = False) -> None:
         """Mirror it no more, unless somebody else wants it.
 
-        ``is_news``: what is in it still is gone, as is known otherwise.
+        ``is_news``: what is in it still is gone, and is to be told of.
         """
         found = self._mirrors[table]
         found.holders -= 1
@@ -254,7 +266,7 @@ class TableMirrors:
             self._drop(found, table, node, key)
         found.known.discard(node)
         found.silent.discard(node)
-        found.keep()
+        self._keep(found)
 
     # --- nodes
 
@@ -286,7 +298,7 @@ class TableMirrors:
             found.unseen.pop(node, None)
             found.known.discard(node)
             found.silent.discard(node)
-            found.keep()
+            self._keep(found)
         gone.sort(key=lambda one: one[0] == self.last)
         self._slices.run(_tell_of([found for _, found in gone]))
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, Protocol
 
+from radiod.core.cluster.fences import Fences
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.table_letters import Begin, Drop, End, Key, Part, Put, TableLetter, write_tables
 from radiod.core.promises import Promise, gather
 from radiod.core.slices import Slices
-from radiod.errors import RadiodError
 
 __all__ = ["IN_A_PART", "TableNews", "TableSource"]
 
 IN_A_PART: Final = 200
 """Entries in one part of a table: some 100 bytes each, and more for few."""
-
-TAKEN_S: Final = 2.0
-"""How long a node may take to say that it has an entry before it is not waited for."""
 
 MAX_WATCHED: Final = 100_000
 """Tables that others mirror; more are not told of, and whoever wants them learns whose they would be."""
@@ -39,11 +36,14 @@ class TableNews:
     The name of a table begins with its kind, and goes on behind a space.
 
     Args:
-        failed: called with a node that could not be told something.
+        fences: behind what is told; failed: called with a node that could not be told something.
     """
 
-    def __init__(self, peers: Peers, about: str, slices: Slices, failed: Callable[[int], None]) -> None:
+    def __init__(
+        self, peers: Peers, about: str, slices: Slices, fences: Fences, failed: Callable[[int], None]
+    ) -> None:
         self._peers = peers
+        self._fences = fences
         self._about = about
         self._slices = slices
         self._failed = failed
@@ -74,8 +74,8 @@ class TableNews:
         watchers = self._watchers.get(table)
         if watchers is None:
             return None
-        letter = Put(table, key, value)
-        return gather([self._have_taken(node, letter) for node in list(watchers)])
+        self._tell_all(table, Put(table, key, value))
+        return gather([self._fences.behind(node) for node in watchers])
 
     def drop(self, table: str, key: Key, *, is_quiet: bool = False) -> None:
         """An entry is gone; ``is_quiet``: nobody is to be told so."""
@@ -89,18 +89,6 @@ class TableNews:
     def _tell(self, node: int, letter: TableLetter) -> None:
         if not self._peers.tell(node, self._about, write_tables(letter)):
             self._failed(node)
-
-    def _have_taken(self, node: int, letter: TableLetter) -> Promise[None]:
-        """Ask, and do not tell again: an entry that came once more could be one that is gone by then."""
-        taken: Promise[None] = Promise()
-
-        def settle(outcome: Any) -> None:
-            if isinstance(outcome, RadiodError):
-                self._failed(node)
-            taken.settle(None)
-
-        self._peers.ask(node, self._about, write_tables(letter), TAKEN_S).then(settle)
-        return taken
 
     # --- who mirrors what
 

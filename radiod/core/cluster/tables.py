@@ -6,10 +6,12 @@ answered. Read: ``table_news`` tells of a node's own, ``table_mirrors`` has thos
 
 from __future__ import annotations
 
+from radiod.core.cluster.fences import Fences
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.stale import Stale
 from radiod.core.cluster.table_letters import (
     Again,
+    Fence,
     Reset,
     TableLetter,
     Unwatch,
@@ -19,6 +21,7 @@ from radiod.core.cluster.table_letters import (
 )
 from radiod.core.cluster.table_mirrors import TableMirrors
 from radiod.core.cluster.table_news import TableNews
+from radiod.core.promises import Promise, after
 from radiod.core.slices import Slices
 from radiod.core.timers import Clock, Timers
 
@@ -32,13 +35,17 @@ class Tables:
         self._about = f"{realm} tables"
         self._peers = peers
         self._stale = Stale(peers, clock, timers, self._tell_all)
-        self.news = TableNews(peers, self._about, slices, self._stale.add)
+        fences = Fences(peers, self._about, clock, timers, write_tables(Fence()))
+        self.news = TableNews(peers, self._about, slices, fences, self._stale.add)
         self.mirrors = TableMirrors(peers, self._about, clock, timers, slices, self._stale.add)
         peers.take(self._about, self._came)
         peers.watch(self)
 
-    def _came(self, node: int, data: bytes) -> None:
+    def _came(self, node: int, data: bytes) -> Promise[bytes] | None:
         letter = read_tables(data)
+        if isinstance(letter, Fence):
+            whole = self.mirrors.whole()
+            return None if whole is None else after(whole, lambda _: b"")
         if letter is None:
             self._peers.note_malformed(self._about, node)
         elif isinstance(letter, Watch):
@@ -52,6 +59,7 @@ class Tables:
             self._say_what_is_mirrored(node)
         else:
             self.mirrors.take(node, letter)
+        return None
 
     def _tell(self, node: int, letter: TableLetter) -> None:
         if not self._peers.tell(node, self._about, write_tables(letter)):

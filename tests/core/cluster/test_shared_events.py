@@ -231,15 +231,6 @@ class TestSubscriptions:
         world.advance(DEAD_S)
         assert [message[0] for message in peer.received()] == [33]
 
-    def test_who_leaves_before_the_answer_is_told_of_no_more(self, world, watchers):
-        peer = world.join("c")
-        peer.request(32, {}, "song")
-        peer.leave()
-        world.turn()
-        told = [(event, session) for event, session, _ in watchers("a")]
-        assert told == [(event, peer.id) for event in self.EVENTS]
-        self.check_nobody_is_left(world)
-
     def test_who_is_refused_at_once_is_told_of_to_nobody(self, world, watchers):
         peer = world.caller("c")
         assert peer.ask(32, {"_radiod_buffer": {"size": -1}}, "song")[0] == 8

@@ -127,16 +127,6 @@ def test_who_has_come_is_known_before_another_session_of_that_person_goes(world)
     ]
 
 
-def test_who_leaves_before_the_answer_is_there_no_more(world):
-    watcher = world.watch("a")
-    person = world.caller("c", "p")
-    person.request(32, {}, ROOM)
-    person.leave()
-    world.turn()
-    assert told(watcher) in ([], [("join", "p", 1, 1, 1), ("leave", "p", 0, 0, 0)])
-    assert present(world, "a") == ({}, 0, 0)
-
-
 def test_two_that_come_at_once_are_two(world):
     watcher = world.watch("a")
     people = [world.caller("c", "p") for _ in range(2)]

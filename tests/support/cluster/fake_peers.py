@@ -17,6 +17,7 @@ class FakePeers:
         self.told = []
         self.handlers = {}
         self.asked = []
+        self.seconds = []
         self.acknowledgements = []
         self.malformed = []
 
@@ -46,6 +47,7 @@ class FakePeers:
 
     def ask(self, node, about, data, seconds):
         answer = Promise()
+        self.seconds.append(seconds)
         if not self.tell(node, about, data):
             answer.settle(Refused(NETWORK_FAILURE, f"node n{node} cannot be reached"))
         self.asked.append(answer)
