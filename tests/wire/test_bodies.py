@@ -58,6 +58,12 @@ def test_a_sized_body_ends_after_so_many_bytes(content, behind, cut):
     assert body.is_over
 
 
+def test_a_sized_body_ends_within_a_piece():
+    body = SizedBody(3)
+    assert poured(body, b"ab", b"cde") == (b"abc", b"de")
+    assert body.is_over
+
+
 def test_a_sized_body_that_lacks_a_byte_is_not_over():
     body = SizedBody(3)
     assert body.take(b"ab") == b"ab"

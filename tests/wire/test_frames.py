@@ -211,6 +211,11 @@ def test_a_bad_rawsocket_frame_behind_good_ones_waits_its_turn():
         rawsocket_frames(bad, 10)
 
 
+def test_an_unfinished_rawsocket_frame_behind_good_ones_waits():
+    good = b"\x00\x00\x00\x02ok"
+    assert rawsocket_frames(good + good[:5], 10) == ([(0, b"ok")], len(good))
+
+
 @pytest.mark.parametrize(
     ("data", "wanted"),
     [(b"\x00", 4), (b"\x00\x00\x01", 4), (b"\x00\x01\x00\x02", 65_542), (b"\x01\x00\x00\x00", 4)],

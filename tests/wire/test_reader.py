@@ -218,3 +218,11 @@ def test_what_is_kept_is_counted():
     under_test = reader()
     list(under_test.read(client_frame(0x01, b"x" * 100) + client_frame(0x00, b"y" * 100)[:50]))
     assert under_test.size == 150
+
+
+def test_a_deaf_reader_throws_away_what_comes_of_a_frame_later():
+    under_test = FrameReader(LIMIT, 10, None, is_deaf=True)
+    data = client_frame(0x01, b"x" * 90) + client_frame(0x80, b"y" * 90) + client_frame(0x89, b"p")
+    frames = [list(under_test.read(data[at : at + 30])) for at in range(0, len(data), 30)]
+    assert [frame for some in frames for frame in some] == [(TEXT, b""), (PING, b"p")]
+    assert under_test.is_idle

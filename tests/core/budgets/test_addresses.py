@@ -56,3 +56,13 @@ def test_each_network_has_up_to_the_limit_and_nothing_is_left_of_who_has_none(st
             held[name].pop()()
             model[name] -= 1
         assert len(crowd) == sum(1 for count in model.values() if count)
+
+
+def test_one_of_two_that_is_no_more_leaves_the_other():
+    crowd = Crowd(2)
+    one, other = crowd.enter("a"), crowd.enter("a")
+    assert crowd.enter("a") is None
+    one()
+    assert len(crowd) == 1
+    other()
+    assert len(crowd) == 0

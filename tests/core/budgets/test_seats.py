@@ -83,3 +83,13 @@ def test_what_is_taken_is_what_was_not_given_back(steps):
             seat.leave()
             seat.leave()
         assert len(seats) == len(held) <= 12
+
+
+def test_what_one_of_several_gives_back_is_free_again():
+    seats, _ = make(8)
+    taken = [*fill(seats, "a"), seats.take(None, is_stranger=False)]
+    assert len(taken) == 5
+    for left, seat in enumerate(reversed(taken), 1):
+        seat.leave()
+        assert len(seats) == 5 - left
+    assert len(fill(seats, "a")) == 4

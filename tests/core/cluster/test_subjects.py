@@ -44,3 +44,11 @@ def test_any_name_is_one_token_and_can_be_read_again(name, other):
     assert not any(ord(letter) <= 32 for letter in token)
     assert unescape(token) == name
     assert (token == escape(other)) == (name == other)
+
+
+def test_names_are_written_as_they_always_were():
+    """Nodes of several versions meet, and streams outlive all of them."""
+    names = {"a.b": "a#2eb", "*": "#2a", "": "#", "é #": "é#20#23", "plain": "plain"}
+    assert {name: escape(name) for name in names} == names
+    assert [unescape(token) for token in names.values()] == list(names)
+    assert of_topic("r", "a.*.é") == "r.a.#2a.é"

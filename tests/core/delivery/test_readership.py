@@ -307,3 +307,14 @@ def test_what_nobody_waits_for_room_for_is_dropped():
     for number in range(3):
         publisher.request(16, {}, "a", [number])
     assert dropped(world, slow.subscriptions[id]) == 2
+
+
+def test_those_of_another_holder_are_still_counted(ledger, readerships):
+    offered, holder = Offered(readerships, "a", Tally()), Holder("k", Account("acme"))
+    gone = readerships.of(offered, holder)
+    gone.enter()
+    readerships.of(offered, None).enter()
+    gone.leave()
+    offered.offer(7)
+    ledger.settle()
+    assert (ledger.line(None, "a").delivered, ledger.line(holder, "a").delivered) == (1, 0)

@@ -120,3 +120,10 @@ def test_any_text_is_a_cursor_or_refused(text):
     except Refused:
         return
     assert found in ({}, {HARBOUR: found.get(HARBOUR)})
+
+
+@pytest.mark.parametrize("channel", [HARBOUR, TOWN])
+def test_it_moves_in_front_and_at_the_end(channel):
+    channels = {HARBOUR: Position("a", 1), TOWN: Position("b", 2)}
+    text = moved(cursor(channels), channel, Position("c", 34))
+    assert text == cursor({**channels, channel: Position("c", 34)})

@@ -255,6 +255,14 @@ class TestWhatIsBytesYet:
             history.drop_first()
         return None if not len(history) else history.first_order
 
+    def test_is_written_as_it_is(self):
+        """A server that stops before anybody asked for the past, or for some of it."""
+        live = kept(seqs=range(1, 4))
+        woken = again(live)
+        woken.at(woken.first + 1)
+        woken.add(record(4))
+        assert numbers(again(woken)) == [1, 2, 3, 4]
+
     def test_takes_its_part_of_the_room(self):
         room = Room(1 << 20)
         live = kept(seqs=range(1, MOST + 5), size=3)

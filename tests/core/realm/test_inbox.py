@@ -685,3 +685,12 @@ def test_a_wrong_key_is_told_to_the_outbox_and_other_refusals_are_not():
     peer.ask(32, 1, {"_radiod_key": "wrong"}, "a")
     peer.ask(32, 2, {}, "wamp.a b")
     assert outbox.suspected == [peer.session]
+
+
+def test_a_message_that_comes_in_is_checked_and_taken(counted):
+    inbox = counted.realm.inbox
+    inbox.receive(counted.session, Subscribe(1, SubscribeOptions(), "a"), JSON)
+    with pytest.raises(PeerError, match="the next one is 2"):
+        inbox.receive(counted.session, Subscribe(3, SubscribeOptions(), "b"), JSON)
+    lookup = counted.realm.space.broker.lookup
+    assert (lookup("exact", "a") is None, lookup("exact", "b") is None) == (False, True)
