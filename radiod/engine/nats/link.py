@@ -158,9 +158,12 @@ class Link:
     def on_info(self, text: bytes, is_last: bool) -> None:
         """The server introduces itself, or something about it has changed."""
         try:
-            self.info = msgspec.json.decode(text, type=Info)
+            info = msgspec.json.decode(text, type=Info)
         except UNREADABLE as error:
             raise ProtocolError(f"INFO is not what it should be: {error}") from None
+        # One that does not speak of its limit keeps it.
+        limit = info.max_payload or self.info.max_payload
+        self.info = msgspec.structs.replace(info, max_payload=limit)
         if self._state == GREETING:
             wrong = self._unfit()
             if wrong:
@@ -205,7 +208,7 @@ class Link:
                 f"nats-server {info.version or 'of no version'} at {self.address} is too old: "
                 f"radiod needs {oldest} or newer"
             )
-        if 0 < info.max_payload < options.min_payload:
+        if info.max_payload < options.min_payload:
             return (
                 f"{self} takes {info.max_payload} bytes a message: radiod needs {options.min_payload}, "
                 "set its max_payload"

@@ -31,7 +31,7 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Info(msgspec.Struct, frozen=True, kw_only=True):
     """INFO: what a server says of itself.
 
-    ``max_payload``: bytes of headers and payload together; 0: it names no limit. ``ldm``: lame duck mode, it
+    ``max_payload``: bytes of headers and payload together; 0: it named no limit. ``ldm``: lame duck mode, it
     is going away. ``nonce``: what an nkey has to sign; empty: no key is asked for.
     """
 

@@ -533,8 +533,16 @@ class TestReconnection:
         with pytest.raises(PayloadTooLarge):
             net.connection.publish(b"a", b"x" * 11)
 
-    def test_one_that_names_no_limit_takes_what_it_is_sent(self, net):
+    def test_news_without_a_limit_leave_it_as_it_is(self, net):
         net.say(b'INFO {"version":"2.12.0","headers":true}\r\n')
+        assert net.connection.publish(b"a", b"x" * 1000)
+        with pytest.raises(PayloadTooLarge, match="1001 bytes: the server takes 1000"):
+            net.connection.publish(b"a", b"x" * 1001)
+
+    def test_a_server_that_never_named_a_limit_takes_what_it_is_sent(self):
+        net = Net()
+        net.tries[-1].link.made(net.tries[-1].pipe)
+        net.say(b'INFO {"version":"2.12.0","headers":true}\r\nPONG\r\n')
         assert net.connection.publish(b"a", b"x" * 1001)
 
     def test_what_an_old_link_still_hears_is_nobodys(self, net):
