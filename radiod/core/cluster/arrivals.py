@@ -15,9 +15,9 @@ from radiod.core.cluster.shared_presence import SharedPresence
 from radiod.core.promises import Promise, gather
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicRef
+from radiod.core.realm.meta_events import is_told_of
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock
-from radiod.core.uris import is_reserved
 from radiod.wire.options import MatchPolicy
 
 __all__ = ["Arrival", "Arrivals"]
@@ -33,13 +33,13 @@ class Arrival(NamedTuple):
 
 
 class Arrivals:
-    """Those of one realm. Args: public: the broker of public topics."""
+    """Those of one realm."""
 
-    def __init__(self, events: SharedEvents, presence: SharedPresence, public: Broker, clock: Clock) -> None:
+    def __init__(self, events: SharedEvents, presence: SharedPresence, clock: Clock) -> None:
         self._events = events
         self._presence = presence
-        self._public = public
         self._clock = clock
+        # Of one session as many as may wait at once (``MAX_AHEAD``).
         self._expected: dict[Session, set[Arrival]] = {}
 
     def begin(self, arrival: Arrival) -> Promise[None] | None:
@@ -50,7 +50,7 @@ class Arrivals:
         session, broker, match, topic = arrival
         self._expected.setdefault(session, set()).add(arrival)
         subscribed = present = None
-        if self._is_told(arrival):
+        if is_told_of(broker, topic):
             subscribed = self._events.expect(session, match, topic, self._clock.time())
         if match == "exact":
             present = self._presence.expect(session, TopicRef(broker, topic))
@@ -79,10 +79,6 @@ class Arrivals:
         """A session leaves: it comes nowhere any more."""
         for arrival in list(self._expected.get(session, ())):
             self.come(arrival, _nothing)
-
-    def _is_told(self, arrival: Arrival) -> bool:
-        """Whether it is told who is in that subscription."""
-        return arrival.broker is self._public and not is_reserved(arrival.topic)
 
 
 def _nothing() -> None:

@@ -33,7 +33,10 @@ class Fences:
         self._flush: Deadline | None = None
 
     def behind(self, node: int) -> Promise[None]:
-        """Kept when a node has taken in all that it was told before; or is dead, or takes too long."""
+        """Kept when a node has taken in all that it was told before; or is dead, or takes too long.
+
+        That is after ``TAKEN_S``, and twice that behind a question that is open.
+        """
         taken: Promise[None] = Promise()
         self._waiting.setdefault(node, []).append(taken)
         if node not in self._asked:

@@ -402,7 +402,7 @@ class ClusterRealm(Realm):
         testaments, channels = self._shared_testaments, self._shared_channels
         departures.shared, departures.testaments = self._shared_events, testaments
         departures.arrivals = self.arrivals = Arrivals(
-            self._shared_events, self._shared_presence, self.space.broker, self._clock
+            self._shared_events, self._shared_presence, self._clock
         )
         departures.places = testaments.places = self.places
         departures.channels, testaments.is_there = channels, channels.is_there

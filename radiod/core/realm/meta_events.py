@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from radiod.core.pubsub.announcer import Announcer
-from radiod.core.pubsub.broker import Subscription, describe_subscription
+from radiod.core.pubsub.broker import Broker, Subscription, describe_subscription
 from radiod.core.rpc.registrations import Callee, Registration, describe_registration
 from radiod.core.sessions.session import Session, describe_session
 from radiod.core.sight import may_know_procedure
 from radiod.core.uris import is_reserved
 
-__all__ = ["MetaEvents", "is_told"]
+__all__ = ["MetaEvents", "is_told", "is_told_of"]
 
 
 class MetaEvents:
@@ -89,4 +89,9 @@ class MetaEvents:
 
 def is_told(subscription: Subscription) -> bool:
     """Whether anybody is told of a subscription: it is public, and to no topic of the router's own."""
-    return not is_reserved(subscription.topic) and not subscription.broker.is_private
+    return is_told_of(subscription.broker, subscription.topic)
+
+
+def is_told_of(broker: Broker, topic: str) -> bool:
+    """The same of what a broker has, or might."""
+    return not is_reserved(topic) and not broker.is_private
