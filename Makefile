@@ -115,7 +115,7 @@ lint: $(VENV)/.dev
 house: $(VENV)/.dev
 	@$(BIN)/python tests/house.py $(HOUSE)
 
-# Examples that Hypothesis draws reach a branch today and not tomorrow, and take four times as long when each line is noted.
+# Examples that Hypothesis draws reach a branch today and not tomorrow, and take nearly three times as long when each line is noted.
 coverage: $(VENV)/.dev
 	$(PYTEST) --cov --cov-fail-under=100 -m 'not hypothesis and not soak' $(PYTEST_FLAGS) tests/wire tests/core
 	$(PYTEST) -m 'hypothesis and not soak' $(PYTEST_FLAGS) tests/wire tests/core
