@@ -96,17 +96,15 @@ class Signals:
                 signal.signal(number, self._stopper(number, before))
 
     def _stopper(self, number: signal.Signals, before: Any) -> Callable[[int, FrameType | None], None]:
-        def handle(_: int, frame: FrameType | None) -> None:
+        def handle(_: int, __: FrameType | None) -> None:
             if self._is_stopping:
                 self._soon(lambda: self._stop_waiting(number))
                 # Not in the loop, which may be what hangs.
                 self._end_in_time(number)
                 return
             self._is_stopping = True
-            if callable(before):
-                before(number, frame)
-            else:
-                self._soon(lambda: self._stop(number))
+            # In the loop: Twisted's own writes a line, and here the lock of the log file may be held.
+            self._soon(lambda: before(number, None) if callable(before) else self._stop(number))
 
         return handle
 
