@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +26,7 @@ from simulator.recording import Recorded, Replay
 from simulator.scenario import apply_scenario
 from simulator.simulation import Simulator
 from simulator.source import Ended, Source
+from simulator.stop import Stop
 
 MAX_WARNINGS = 10
 """Lines about what looks wrong in a town; a large one has thousands of the same kind."""
@@ -35,13 +35,13 @@ PROGRESS = 5.0
 """Seconds between two lines about a long warm-up."""
 
 
-Air = Callable[[Source, threading.Event], int]
+Air = Callable[[Source, Stop], int]
 """Publishes a source until it is stopped. Returns: the exit status."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until stopped. Returns: the exit status: 0 stopped, 1 refused by the server, 2 wrong usage."""
-    stopped = threading.Event()
+    stopped = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with contextlib.ExitStack() as stack:
@@ -113,7 +113,7 @@ def air_of(options: argparse.Namespace, inner: Simulator | Replay) -> Air:
         return by_wamp(options, inner)
     publisher = Publisher(options.url, key(options))
 
-    def by_http(source: Source, stopped: threading.Event) -> int:
+    def by_http(source: Source, stopped: Stop) -> int:
         Broadcast(source, publisher, options, stopped).run()
         return 0
 
@@ -131,7 +131,7 @@ def by_wamp(options: argparse.Namespace, inner: Simulator | Replay) -> Air:
     login = wamp.Login(options.wamp, options.realm, options.user, ticket)
     engine = "replay" if isinstance(inner, Replay) else options.engine
 
-    def on_air(source: Source, stopped: threading.Event) -> int:
+    def on_air(source: Source, stopped: Stop) -> int:
         from twisted.internet import reactor as found
 
         reactor: Any = found
@@ -155,7 +155,7 @@ def by_wamp(options: argparse.Namespace, inner: Simulator | Replay) -> Air:
 def warm_up(
     simulator: Simulator,
     seconds: float,
-    stopped: threading.Event,
+    stopped: Stop,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Say what was repaired and what looks wrong in the town, and let ``seconds`` pass.
@@ -177,7 +177,7 @@ def warm_up(
             print(f"simulator: warm-up: {simulator.time:.0f} of {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
-def print_samples(source: Source, options: argparse.Namespace, stopped: threading.Event) -> int:
+def print_samples(source: Source, options: argparse.Namespace, stopped: Stop) -> int:
     """Samples as JSON lines, as fast as they come; until nobody reads them any more."""
     printed = 0
     try:

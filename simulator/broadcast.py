@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import random
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +13,7 @@ from simulator.maps import parts, topic
 from simulator.pace import Pace, complain
 from simulator.publish import Publisher, PublishError
 from simulator.source import Source
+from simulator.stop import Stop
 
 __all__ = ["Broadcast"]
 
@@ -29,7 +29,7 @@ class Broadcast:
         source: Source,
         publisher: Publisher,
         options: argparse.Namespace,
-        stopped: threading.Event,
+        stopped: Stop,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source

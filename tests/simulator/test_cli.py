@@ -15,6 +15,7 @@ from support import nursery
 from simulator import Simulator, Town
 from simulator.__main__ import MAX_WARNINGS, main, warm_up
 from simulator.network import Street
+from simulator.stop import Stop
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "simulator"]
@@ -261,7 +262,7 @@ def test_a_signal_ends_a_dry_run_with_status_0():
 
 def test_a_long_warm_up_says_how_far_it_is(capsys):
     now = iter(range(0, 10_000, 2))
-    warm_up(Simulator(Town.grid(2, 2)), 30.0, threading.Event(), lambda: next(now))
+    warm_up(Simulator(Town.grid(2, 2)), 30.0, Stop(), lambda: next(now))
     assert capsys.readouterr().err.splitlines() == [
         "simulator: warm-up: 15 of 30 s",
         "simulator: warm-up: 30 of 30 s",
@@ -272,7 +273,7 @@ def test_a_long_warm_up_says_how_far_it_is(capsys):
 def test_what_looks_wrong_in_a_town_is_said_but_not_for_ever(capsys, count, more):
     streets = [Street(id=f"s{n}", start="a", end=f"b{n}") for n in range(count)]
     ratios = {street.id: 1 / count for street in streets}
-    warm_up(Simulator(Town.from_streets(streets, {}, {"a": ratios})), 0.0, threading.Event())
+    warm_up(Simulator(Town.from_streets(streets, {}, {"a": ratios})), 0.0, Stop())
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("simulator: street s0: it has no turns")
     assert len(lines) == min(count, MAX_WARNINGS) + len(more)

@@ -1,7 +1,6 @@
 """Recordings: what is played is what was recorded, also of one that was cut."""
 
 import json
-import threading
 from argparse import Namespace
 
 import numpy as np
@@ -11,6 +10,7 @@ from simulator import Simulator, Town, TownError
 from simulator.__main__ import main, print_samples
 from simulator.recording import Recorded, Replay
 from simulator.source import Ended
+from simulator.stop import Stop
 
 FORMATS = ["dense", "legacy", "q8", "q16", "delta"]
 
@@ -214,5 +214,5 @@ def test_a_cut_one_is_its_samples_and_one_line(tmp_path, capsys):
 def test_printing_ends_with_the_recording(record, capsys):
     path, expected = record()
     with pytest.raises(Ended):
-        print_samples(Replay(path), Namespace(samples=0, format="dense"), threading.Event())
+        print_samples(Replay(path), Namespace(samples=0, format="dense"), Stop())
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == expected
