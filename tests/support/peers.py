@@ -260,9 +260,9 @@ class Peer:
 
     def listen(self, topic: str, **options: Any) -> int:
         """Subscribe; returns the subscription."""
-        code, request, subscription = self.subscribe(topic, **options)
-        assert (code, request) == (SUBSCRIBED, self.request)
-        return int(subscription)
+        answer = self.subscribe(topic, **options)
+        assert answer[:2] == [SUBSCRIBED, self.request], answer
+        return int(answer[2])
 
     def unsubscribe(self, subscription: int) -> Any:
         """UNSUBSCRIBED, or ERROR."""
@@ -309,9 +309,9 @@ class Peer:
 
     def serve(self, procedure: str, **options: Any) -> int:
         """Register; returns the registration."""
-        code, request, registration = self.register(procedure, **options)
-        assert (code, request) == (REGISTERED, self.request)
-        return int(registration)
+        answer = self.register(procedure, **options)
+        assert answer[:2] == [REGISTERED, self.request], answer
+        return int(answer[2])
 
     def unregister(self, registration: int) -> Any:
         """UNREGISTERED, or ERROR."""

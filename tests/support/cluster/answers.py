@@ -11,6 +11,9 @@ PUBLISH, CALL, RESULT = 16, 48, 50
 REQUESTS = {PUBLISH: 17, 32: 33, 34: 35, CALL: RESULT, 64: 65, 66: 67}
 """Code of a request -> of its answer."""
 
+CLAIMING = ("wamp.session.add_testament", "radiod.channel.create", "radiod.channel.open_write")
+"""Procedures; registrations are claimed, too."""
+
 OPENING = {HELLO: {WELCOME, CHALLENGE}, AUTHENTICATE: {WELCOME}, GOODBYE: {GOODBYE}}
 
 
@@ -26,6 +29,8 @@ class Answers:
         self._names = {there: here for here, there in realms.items()}
         # Whether something was said that stays when all sessions have gone.
         self.leaves_traces = False
+        # Whether something was said whose end the nodes agree on, before they tell of it.
+        self.makes_claims = False
 
     def going(self, message: Any) -> Any:
         """A message as the nodes shall read it."""
@@ -34,6 +39,10 @@ class Answers:
                 return [HELLO, self._realms[realm], *rest]
             case [16, _, dict(options), topic, *_] if str(topic).startswith("kept") or "retain" in options:
                 self.leaves_traces = True
+            case [64, *_]:
+                self.makes_claims = True
+            case [48, _, _, procedure, *_] if str(procedure).startswith(CLAIMING):
+                self.makes_claims = True
         return message
 
     def coming(self, message: Any) -> Any:

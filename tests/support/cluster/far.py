@@ -171,7 +171,7 @@ class Far:
     def _settle(self) -> None:
         self.has_news = False
         for number in range(MOST_ROUNDS):
-            self._probes.go_round(self.answers.leaves_traces)
+            self._probes.go_round(self.answers.leaves_traces, self.answers.makes_claims)
             if not self._read() and number + 1 >= ROUNDS:
                 return
         raise AssertionError("the nodes never come to an end")

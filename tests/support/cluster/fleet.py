@@ -128,7 +128,10 @@ class Fleet:
                 yield far
             finally:
                 far.close()
-                cluster.probes.go_round()
+                # By then each node has seen who hung up; what that gave back others can have from here on.
+                cluster.probes.go_round(is_claimed=False)
+                if far.answers.makes_claims:
+                    cluster.probes.go_round(is_logged=False)
             assert log_is_clean(logged := cluster.logged()), logged
             if not far.answers.leaves_traces:
                 cluster.realms.append(realm)

@@ -22,7 +22,8 @@ class Probes:
     """A session at each node, in the first realm.
 
     What was on its way between nodes before a round began has arrived when it ends: an event of each node
-    reaches all, through the log, too, if that is wanted, and a call goes from each to the next and back.
+    reaches all, through the log, too, if that is wanted, and a call goes from each to the next and back. If
+    that is wanted what each agreed on with the others comes first.
     """
 
     def __init__(self, ports: Sequence[int]) -> None:
@@ -49,10 +50,12 @@ class Probes:
         """Seconds since the last round, of real time; without end when one came to nothing."""
         return time.monotonic() - self._spoke
 
-    def go_round(self, is_logged: bool = True) -> None:
+    def go_round(self, is_logged: bool = True, is_claimed: bool = True) -> None:
         """One round. Raises: TimeoutError: somebody does not answer."""
         self._round += 1
         self._spoke = -math.inf
+        if is_claimed:
+            self._claim()
         count = len(self._programs)
         calls = []
         for at, program in enumerate(self._programs):
@@ -67,3 +70,12 @@ class Probes:
             assert program.events(len(expected)) == expected
             program.result(call)
         self._spoke = time.monotonic()
+
+    def _claim(self) -> None:
+        """Have each node agree with the others on something, behind what it is agreeing on."""
+        asked = []
+        for program in self._programs:
+            asked.append((program, program.begin_call("wamp.session.add_testament", self._name, [], {})))
+            asked.append((program, program.begin_call("wamp.session.flush_testaments")))
+        for program, request in asked:
+            program.result(request)
