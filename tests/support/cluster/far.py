@@ -171,7 +171,9 @@ class Far:
     def _settle(self) -> None:
         self.has_news = False
         for number in range(MOST_ROUNDS):
-            self._probes.go_round(self.answers.leaves_traces, self.answers.makes_claims)
+            # What has to go there first may be claimed there.
+            is_claimed = number == 1 and self.answers.makes_claims
+            self._probes.go_round(self.answers.leaves_traces, is_claimed)
             if not self._read() and number + 1 >= ROUNDS:
                 return
         raise AssertionError("the nodes never come to an end")
