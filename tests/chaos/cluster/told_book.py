@@ -107,19 +107,27 @@ class Rules:
         death = self.deaths.get(being.process)
         return death is not None and being.went is not None and 0 <= death - being.went < AROUND_S
 
+    def around(self, being: Being) -> str:
+        """When nodes died, its own and others, beside its going."""
+        went = being.went or 0.0
+        deaths = {process: death - went for process, death in self.deaths.items() if abs(death - went) < 12}
+        own = deaths.pop(being.process, None)
+        others = sorted(f"{seconds:+.2f}" for seconds in deaths.values())
+        return f"of node {being.node}, which died {own and f'{own:+.2f}'} s from then, others {others}"
+
 
 @dataclass
 class Tally:
     """Over all watches: ``told``: kind -> changes told; ``dead``: kind -> of those, for the death of a node.
 
-    ``slowest``: kind -> seconds from the death of a node until it was told, at most; ``missing``: testaments
-    that some did not hear; ``lost``: events that these were told they missed.
+    ``slowest``: kind -> seconds from the death of a node until it was told, at most; ``unheard``: testaments
+    that some did not hear, with where; ``lost``: events that these were told they missed.
     """
 
     told: Counter[str] = field(default_factory=Counter)
     dead: Counter[str] = field(default_factory=Counter)
     slowest: dict[str, float] = field(default_factory=dict)
-    missing: int = 0
+    unheard: list[str] = field(default_factory=list)
     lost: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -128,7 +136,7 @@ def judge(watches: list[Watch], beings: list[Being], rules: Rules) -> Tally:
     """Compare what was told with what was so."""
     tally = Tally()
     for watch in watches:
-        before = tally.missing
+        before = len(tally.unheard)
         for being in beings:
             said = watch.told.get((being.kind, being.key), [])
             tally.told[being.kind] += len(said)
@@ -138,7 +146,7 @@ def judge(watches: list[Watch], beings: list[Being], rules: Rules) -> Tally:
                 came = f"from {being.came:.1f} to {being.went or 0:.1f}"
                 where = f"{being.node}, {came}; at {watch.node} from {watch.began:.1f}: {moments}"
                 tally.wrong.append(f"{being.kind} {being.key} {wrong}: {where}")
-        if tally.missing > before:
+        if len(tally.unheard) > before:
             tally.lost += watch.lost
     return tally
 
@@ -195,7 +203,7 @@ def _wrong_will(watch: Watch, being: Being, said: list[tuple[float, str]], rules
     if not watch.began + AROUND_S < being.went < end - limit - AROUND_S:
         return ""
     if not said:
-        tally.missing += 1
+        tally.unheard.append(f"{being.key} at {watch.node}, {rules.around(being)}")
         return "" if rules.is_lossy or rules.died_behind(being) else "was never heard"
     return _late(being, said[0][0], limit, tally) if being.is_killed else ""
 

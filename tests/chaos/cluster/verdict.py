@@ -165,7 +165,8 @@ class Play:
         tally = judge_told(crew.watches, crew.beings, rules)
         self.must(not tally.wrong, f"{len(tally.wrong)} told wrongly: {tally.wrong[:3]}")
         self.must(
-            tally.missing <= tally.lost, f"{tally.missing} testaments missing, {tally.lost} told as lost"
+            len(tally.unheard) <= tally.lost,
+            f"{len(tally.unheard)} testaments missing, {tally.lost} told as lost: {tally.unheard[:4]}",
         )
         both = overlaps(crew.slots, crew.windows, DEAD_AFTER_S, GIVE_UP_S)
         self.must(self.is_new_epoch or not both, f"two wrote where one may: {both[:3]}")
@@ -202,7 +203,7 @@ class Play:
         ]
         return [
             f"told by {len(crew.watches)} watchers: {'; '.join(kinds)}; {len(tally.wrong)} wrong,"
-            f" {tally.missing} testaments missing, {tally.lost} told as lost;"
+            f" {len(tally.unheard)} testaments missing, {tally.lost} told as lost;"
             f" channels ended: {dict(crew.reasons)}, {crew.taken_over} taken over",
             f"{len(crew.slots)} wrote in turn where one may, nobody for {idle(crew.slots):.1f} s at most;"
             f" {crew.demands} times told of demand; who is there is known everywhere after"
