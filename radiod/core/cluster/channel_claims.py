@@ -24,13 +24,12 @@ from radiod.core.cluster.channel_records import ChannelRecord, read_channel, wri
 from radiod.core.cluster.channel_rules import (
     DELETED,
     EXPIRED,
-    LOST,
     OWNER_LEFT,
     disowned,
     gives_way,
     next_look,
 )
-from radiod.core.cluster.claim import Claim
+from radiod.core.cluster.claim import LOST, Claim
 from radiod.core.cluster.claim_jobs import LOOK_S, ClaimJobs
 from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.logs import PUBLIC

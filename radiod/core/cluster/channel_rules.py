@@ -9,11 +9,10 @@ from msgspec import structs
 from radiod.core.channels.registry import RETURN_S
 from radiod.core.cluster.channel_records import ChannelRecord
 
-__all__ = ["DELETED", "EXPIRED", "LOST", "OWNER_LEFT", "disowned", "gives_way", "next_look"]
+__all__ = ["DELETED", "EXPIRED", "OWNER_LEFT", "disowned", "gives_way", "next_look"]
 
 DELETED: Final = "deleted"
 EXPIRED: Final = "expired"
-LOST: Final = "lost"
 OWNER_LEFT: Final = "owner_left"
 """Why a channel has ended: what ``radiod.channel.on_delete`` says."""
 

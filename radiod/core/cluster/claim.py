@@ -11,10 +11,15 @@ from radiod.errors import STORE_UNAVAILABLE, Refused
 __all__ = ["Claim", "ClaimSettings", "ClaimWatcher", "Decide", "Node", "Taken", "cannot_agree", "subject_of"]
 
 
+LOST: Final = "lost"
+"""Why a claim has ended that was in a stream that is no more."""
+
+
 class Claim(NamedTuple):
     """One claim: of which part of a node, under which key, its value; who wrote that, and its number.
 
-    ``end``: of one that is no more: why, as whoever released it has said; empty: nobody knows.
+    ``end``: of one that is no more: why, as whoever released it has said; ``LOST``: nobody has; empty: nobody
+    knows.
     """
 
     about: str

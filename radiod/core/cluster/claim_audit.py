@@ -1,15 +1,17 @@
 """How a mirror of claims becomes whole: at first, now and then, and after any incident.
 
 The leader says how far to read; reading, from any replica, goes on until that has come. What is read is a
-prefix of what is stored, so that all below it is known. A stream that was wiped is told by its numbers: its
-last one is below one that was known before the leader was asked. Since somebody who led the stream a moment
-ago may have answered, that is believed when it is said again.
+prefix of what is stored, so that all below it is known. A stream in the place of one that was wiped is
+another one, and says so. One that was put back to what it had before is told by its numbers: its last one is
+below one that was known before the leader was asked. Since somebody who led the stream a moment ago may have
+answered, that is believed when it is said again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from radiod.core.cluster.claim import ClaimSettings
 from radiod.core.cluster.claim_mirror import ClaimMirror
@@ -17,6 +19,8 @@ from radiod.core.cluster.ports import Failure, Stored, Streams, StreamSettings
 from radiod.core.timers import Clock, Deadline, Timers
 
 __all__ = ["ClaimAudit"]
+
+T = TypeVar("T")
 
 PAGE: Final = 1000
 """Records in one read."""
@@ -49,6 +53,8 @@ class ClaimAudit:
         self._next: Deadline | None = None
         self._is_running = False
         self._is_due = False
+        # Which stream the mirror has; empty: none yet.
+        self._stream = ""
         # Whether the leader said last that the stream counts anew.
         self._is_doubted = False
         # Of a reading from the start: the subjects that have come.
@@ -85,34 +91,53 @@ class ClaimAudit:
         if self._next is not None:
             self._next.cancel()
         self._is_running = True
+        self._streams.identify(self._settings.stream, self._or_again(self._identified))
+
+    def _or_again(self, then: Callable[[T], None]) -> Callable[[T | Failure], None]:
+        """Takes what the leader tells; if nobody does the stream may be gone: all begins again soon."""
+
+        def told(outcome: T | Failure) -> None:
+            if isinstance(outcome, Failure):
+                self._later(RETRY_S, self.start)
+            else:
+                then(outcome)
+
+        return told
+
+    def _identified(self, stream: str) -> None:
+        if self._stream not in ("", stream):
+            self._begin_anew()
+        self._stream = stream
+        self._look_at_oldest()
+
+    def _begin_anew(self) -> None:
+        """The stream counts anew: all is read, and what has not come by then is there no more."""
+        self._mirror.begin_anew()
+        self._seen = set()
+
+    def _look_at_oldest(self) -> None:
         oldest = self._mirror.oldest()
         if oldest is None:
             self._ask()
             return
         subject, revision = oldest
 
-        def found(last: Stored | Failure | None) -> None:
-            if isinstance(last, Failure):
-                self._later(RETRY_S, self.start)
-                return
+        def found(last: Stored | None) -> None:
             if last is None or last.seq < revision:
-                # It may have ended, and that be forgotten; or its stream is another one.
+                # It may have ended, and that be forgotten.
                 self._seen = set()
             self._ask()
 
-        self._streams.last(self._settings.stream, subject, found)
+        self._streams.last(self._settings.stream, subject, self._or_again(found))
 
     def _ask(self) -> None:
         """Ask how far to read."""
         # What is stored meanwhile may be told before the answer comes.
         known = self._mirror.latest
-        self._streams.last(self._settings.stream, self._subjects, lambda last: self._read_to(known, last))
+        told = self._or_again(partial(self._read_to, known))
+        self._streams.last(self._settings.stream, self._subjects, told)
 
-    def _read_to(self, known: int, last: Stored | Failure | None) -> None:
-        if isinstance(last, Failure):
-            # It may be gone.
-            self._later(RETRY_S, self.start)
-            return
+    def _read_to(self, known: int, last: Stored | None) -> None:
         target = 0 if last is None else last.seq
         if known <= target:
             self._is_doubted = False
@@ -122,7 +147,7 @@ class ClaimAudit:
             return
         else:
             self._is_doubted = False
-            self._mirror.forget()
+            self._begin_anew()
         age = self._clock.seconds() - self._whole_since
         if self._seen is None and (not self.is_whole or age > self._settings.ended_s / 2):
             # Ends of claims may be forgotten by now: what is not there any more is told by nobody.

@@ -134,6 +134,9 @@ class Streams(Protocol):
     def ensure(self, settings: StreamSettings, done: Callable[[Failure | None], None]) -> None:
         """Have the stream, with these settings; ``done(None)``: it is there."""
 
+    def identify(self, stream: str, done: Callable[[str | Failure], None]) -> None:
+        """What tells a stream from any other that had its name, or will have it."""
+
     def append(
         self,
         stream: str,

@@ -17,7 +17,7 @@ from radiod.core.channels.settings import ChannelSettings, SavedChannel
 from radiod.core.channels.writers import readers
 from radiod.core.cluster.channel_claims import ChannelClaims
 from radiod.core.cluster.channel_records import ChannelRecord
-from radiod.core.cluster.channel_rules import LOST
+from radiod.core.cluster.claim import LOST
 from radiod.core.cluster.logs import PUBLIC, Logs
 from radiod.core.cluster.places import control_id, private_place
 from radiod.core.cluster.shared_channels import Held, SharedChannels

@@ -19,7 +19,7 @@ from typing import Final
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
-from radiod.core.cluster.claim import Claim, Decide, cannot_agree
+from radiod.core.cluster.claim import LOST, Claim, Decide, cannot_agree
 from radiod.core.cluster.claim_jobs import ClaimJobs
 from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.peers import Peers
@@ -329,6 +329,9 @@ class SharedTestaments(Testaments):
     def released(self, claim: Claim) -> None:
         """Somebody has published what a session leaves, or it has taken that back."""
         id = int(claim.key) if claim.key.isdecimal() else 0
+        if claim.end == LOST:
+            self._lost(id, read_estate(claim.value))
+            return
         is_ours, has_job, session = claim.end == self._mark, self._jobs.has(id), self._sessions.get(id)
         estate = read_estate(claim.value) if is_ours and id in self._unsure else None
         self._unsure.discard(id)
@@ -338,6 +341,27 @@ class SharedTestaments(Testaments):
             self._publish(estate, estate.wills)
         elif session is not None and not has_job:
             self._forget(session)
+
+    def _lost(self, id: int, estate: Estate | None) -> None:
+        """Nobody has published what a session leaves; its own node knows what that is."""
+        self._claimed.discard(id)
+        self._unsure.discard(id)
+        session = self._sessions.get(id)
+        if estate is None or estate.node != self._peers.me:
+            return
+        if session is not None:
+            self._claim_again(session)
+        elif self._jobs.has(id):
+            self._ended.add(id)
+        else:
+            self._publish(estate, estate.wills)
+
+    def _claim_again(self, session: Session) -> None:
+        def told(failure: RadiodError | None) -> None:
+            if failure is not None and session.is_open:
+                self._timers.at(self._clock.seconds() + RETRY_S, lambda: self._claim_again(session))
+
+        self._jobs.add(session.id, lambda: self._claim(session, None, told))
 
     # --- PeerWatcher
 

@@ -103,6 +103,14 @@ class NatsStreams:
 
         self._then(self._streams.info(settings.name).addCallback(found), ensured, failed, done)
 
+    def identify(self, stream: str, done: Callable[[str | Failure], None]) -> None:
+        """As ``Streams.identify``: when it was made, which all servers know alike."""
+
+        def told(info: StreamInfo | None) -> str | Failure:
+            return Failure.REFUSED if info is None else info.created
+
+        self._then(self._streams.info(stream), told, _kind, done)
+
     def append(
         self,
         stream: str,

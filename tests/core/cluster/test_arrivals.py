@@ -246,8 +246,10 @@ class TestAPrivateChannel:
         assert [change["event"] for (change,) in watcher.events()] == ["join"]
 
     def test_that_ends_meanwhile_leaves_nothing(self, world):
+        world.watch("a", "radiod.presence.p", _radiod_key=world.key)
+        world.engine.slowness["a", "b"] = 0.5
         peer = ask(world, "p", _radiod_key=world.key)
         world.caller("a").do("radiod.channel.delete", "p", control_key=world.control_key)
-        world.turn()
+        world.advance(1)
         assert [message[0] for message in peer.received()] == [8]
         assert leftovers(world) == ({}, {})

@@ -1,7 +1,7 @@
 from support.cluster.claiming import SETTINGS, ClaimWorld
 from support.cluster.engine import Stream
 
-from radiod.core.cluster.claim import ClaimSettings
+from radiod.core.cluster.claim import ClaimSettings, subject_of
 from radiod.core.cluster.claim_records import ClaimRecord, write_claim
 from radiod.core.cluster.ports import Stored
 
@@ -137,6 +137,37 @@ def test_a_stream_that_is_another_one_is_noticed_though_it_counts_on():
     assert [node.all() for node in world.nodes] == [{"b": b"2"}] * 3
 
 
+def test_a_stream_that_was_wiped_and_has_more_again_is_another_one():
+    world = ClaimWorld()
+    for key in "abc":
+        world.come(world.nodes[0].claims.create("part", key, b"1"))
+    anew = world.engine.streams[SETTINGS.stream] = Stream(world.stream.settings)
+    # What had not changed for longest is claimed there as well, by somebody who knows already.
+    for number, key in enumerate("adef", 1):
+        data = write_claim(ClaimRecord("part", key, b"2", 100, key))
+        anew.records.append(Stored(subject_of("c", "part", key), number, 0, data))
+    anew.seq = 4
+    world.nodes[1].claims.up()
+    world.wait(1)
+    assert world.nodes[1].all() == dict.fromkeys("adef", b"2")
+    assert world.nodes[1].heard[3:] == [*((key, b"2") for key in "adef"), ("b", None), ("c", None)]
+    world.wait(SETTINGS.audit_s)
+    assert [node.all() for node in world.nodes] == [world.told()] * 3
+    assert world.come(world.nodes[2].claims.create("part", "b", b"3")).revision == 5
+
+
+def test_a_claim_of_a_new_stream_that_was_heard_of_before_stays():
+    world = ClaimWorld()
+    world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    world.engine.streams[SETTINGS.stream] = Stream(world.stream.settings)
+    world.come(world.nodes[0].claims.create("part", "b", b"2"))
+    world.come(world.nodes[0].claims.create("part", "c", b"2"))
+    world.nodes[1].claims.up()
+    world.wait(1)
+    assert world.nodes[1].all() == {"b": b"2", "c": b"2"}
+    assert [one for one in world.nodes[1].heard if one[1] is None] == [("a", None)]
+
+
 def test_what_is_heard_while_the_leader_s_answer_is_on_its_way_is_not_what_a_wiped_stream_has():
     world = ClaimWorld()
     world.come(world.nodes[0].claims.create("part", "a", b"1"))
@@ -160,3 +191,16 @@ def test_a_leader_that_does_not_know_all_yet_is_asked_again():
     world.wait(1)
     assert [node.all() for node in world.nodes] == [{"a": b"1", "b": b"1"}] * 3
     assert world.nodes[2].heard == [("a", b"1"), ("b", b"1")]
+
+
+def test_an_election_in_whatever_moment_of_an_audit_makes_it_later():
+    world = ClaimWorld()
+    for number in range(40):
+        deaf(world.nodes[2])
+        claims = world.nodes[0].claims
+        world.come(claims.create("part", str(number), b"1"))
+        world.nodes[2].claims.up()
+        world.wait(number / 10000)
+        world.engine.elect(0.5)
+        world.wait(2)
+        assert world.nodes[2].all() == world.told()

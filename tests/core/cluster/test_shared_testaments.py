@@ -4,6 +4,7 @@ import pytest
 from support.cluster.desks import DeskWorld
 
 from radiod.core.cluster import shared_testaments
+from radiod.core.cluster.claim import LOST
 from radiod.core.cluster.ports import Failure
 from radiod.core.cluster.shared_testaments import RETRY_S, _Taking
 from radiod.core.limits import Limits
@@ -176,6 +177,73 @@ def test_that_somebody_has_published_are_not_published_again(world, ears):
     session.leave()
     world.turn()
     assert [ears(name) for name in "abc"] == [[]] * 3
+
+
+class TestOfALostStream:
+    def test_are_claimed_again_by_their_own_node(self, world, ears):
+        leave_behind(world, "b", "one", "two")
+        world.engine.streams.clear()
+        world.advance(30)
+        assert claims(world) == 1
+        world.kill("b")
+        world.advance(DEAD_S)
+        assert [ears(name) for name in "ac"] == [["one", "two"]] * 2
+
+    def test_are_published_once_when_their_session_leaves_later(self, world, ears):
+        session = leave_behind(world, "b", "one")
+        world.engine.streams.clear()
+        world.advance(30)
+        session.leave()
+        world.advance(DEAD_S)
+        assert ([ears(name) for name in "abc"], claims(world)) == ([["one"]] * 3, 0)
+
+    @pytest.mark.parametrize("seconds", [0.0, 0.0005, 0.001, 1.0, 5.0, 9.0, 12.0])
+    def test_are_published_once_when_their_session_leaves_meanwhile(self, world, ears, seconds):
+        session = leave_behind(world, "b", "one")
+        world.engine.streams.clear()
+        world.advance(seconds)
+        session.leave()
+        world.advance(60)
+        assert ([ears(name) for name in "abc"], claims(world)) == ([["one"]] * 3, 0)
+
+    def test_are_published_once_when_that_is_known_while_they_are_given_up(self, world, ears):
+        session = leave_behind(world, "b", "one")
+        (claim,) = world["b"].cluster.claims.of("radio testaments")
+        session.leave()
+        world["b"].realm.testaments.released(claim._replace(end=LOST))
+        world.turn()
+        assert ([ears(name) for name in "abc"], claims(world)) == ([["one"]] * 3, 0)
+
+    def test_are_published_once_when_they_could_not_be_given_up_before(self, world, ears):
+        session = leave_behind(world, "b", "one")
+        world.engine.elect(30)
+        session.leave()
+        world.advance(10.5)
+        world.engine.streams.clear()
+        world["b"].cluster.claims.up()
+        world.advance(1)
+        assert [ears(name) for name in "abc"] == [["one"]] * 3
+        world.advance(60)
+        assert ([ears(name) for name in "abc"], claims(world)) == ([[]] * 3, 0)
+
+    def test_are_not_lost_while_more_is_left_behind(self, world, ears):
+        session = leave_behind(world, "b", "one")
+        world.engine.streams.clear()
+        session.request(48, {}, ADD, ["last.words", ["two"], {}])
+        world.advance(60)
+        assert claims(world) == 1
+        session.leave()
+        world.advance(DEAD_S)
+        assert [ears(name) for name in "abc"] == [["one", "two"]] * 3
+
+    def test_are_claimed_when_nodes_can_agree_again(self, world, ears):
+        leave_behind(world, "b", "one")
+        world.engine.streams.clear()
+        while claims(world, "b"):
+            world.advance(0.0001)
+        world.engine.elect(15)
+        world.advance(40)
+        assert claims(world) == 1
 
 
 def test_of_a_node_that_is_there_are_its_own(world, ears):

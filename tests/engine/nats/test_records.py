@@ -1,6 +1,7 @@
 """The core's ports over a real server: what is promised of streams and buses holds."""
 
 import secrets
+import time
 
 import msgspec
 import pytest
@@ -53,15 +54,15 @@ class User:
 
 
 class Setting:
-    """A stream of a test's own, on one server."""
+    """A stream of a test's own, on one server, or on several."""
 
-    def __init__(self, server):
+    def __init__(self, server, replicas=1):
         self.client = Client(server.url)
         self.user = User()
         self.notices = []
         self.name = f"t{secrets.token_hex(6)}"
         self.streams = NatsStreams(
-            self.client.connection, self.user, "again", 1, self.notices.append, self.client.clock.soon
+            self.client.connection, self.user, "again", replicas, self.notices.append, self.client.clock.soon
         )
 
     def settings(self, **more):
@@ -155,6 +156,48 @@ def test_a_stream_has_the_settings_that_were_asked_for_last(setting):
     read = yield setting.ask(setting.streams.read, setting.name, setting.at("a"), 0, 10)
     assert [record.data for record in read] == [b"2", b"3"]
     assert setting.notices == []
+
+
+def identified(setting):
+    return setting.ask(setting.streams.identify, setting.name)
+
+
+@inlineCallbacks
+def known_soon(setting):
+    end = time.monotonic() + SECONDS
+    while (found := (yield identified(setting))) in (Failure.REFUSED, Failure.UNKNOWN):
+        assert time.monotonic() < end, "nobody leads the stream"
+    return found
+
+
+@inlineCallbacks
+def test_a_stream_is_another_one_than_that_which_was_deleted(setting):
+    yield connected(setting)
+    first = yield identified(setting)
+    yield setting.ask(setting.streams.ensure, setting.settings(max_per_subject=2))
+    assert (yield identified(setting)) == first
+    yield jetstream.Streams(setting.client.connection).delete(setting.name)
+    assert (yield identified(setting)) is Failure.REFUSED
+    yield setting.ask(setting.streams.ensure, setting.settings())
+    assert (yield identified(setting)) != first
+
+
+@inlineCallbacks
+def test_all_servers_know_a_stream_alike_and_when_they_have_begun_again(three):
+    setting = Setting(three.all[0], 3)
+    yield connected(setting)
+    known = [(yield identified(setting))]
+    for server in three.all:
+        server.kill()
+    three.start()
+    for server in three.all:
+        other = Setting(server, 3)
+        other.name = setting.name
+        yield other.client.connection.connect()
+        known.append((yield known_soon(other)))
+        yield other.client.connection.close()
+    assert known == known[:1] * 4
+    yield setting.client.connection.close()
 
 
 @inlineCallbacks

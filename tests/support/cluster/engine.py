@@ -7,6 +7,7 @@ be stored; what is republished may be lost, or come twice, late; some replicas l
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field
 from random import Random
@@ -37,6 +38,7 @@ class Stream:
     """One stream: its settings, all records, and the ids it has seen."""
 
     settings: StreamSettings
+    made: int = field(default_factory=itertools.count().__next__)
     records: list[Stored] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
@@ -124,6 +126,14 @@ class FakePort:
             stream = self.engine.streams.setdefault(settings.name, Stream(settings))
             stream.settings = settings
             done(None)
+
+        self.engine.later(self, act)
+
+    def identify(self, stream: str, done: Any) -> None:
+        def act() -> None:
+            held = self.engine.streams.get(stream)
+            is_told = held is not None and self.engine.has_leader(self, held)
+            done(str(held.made) if is_told else Failure.REFUSED)
 
         self.engine.later(self, act)
 
