@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from radiod.core.cluster.claim import ClaimSettings
 from radiod.core.cluster.claim_mirror import ClaimMirror
+from radiod.core.cluster.claim_records import ClaimRecord
 from radiod.core.cluster.ports import Failure, Stored, Streams, StreamSettings
 from radiod.core.timers import Clock, Deadline, Timers
 
@@ -77,6 +78,33 @@ class ClaimAudit:
             self._is_due = True
         else:
             self._begin()
+
+    def learn(self, subject: str, done: Callable[[ClaimRecord | Failure | None], None]) -> None:
+        """Have the mirror know a claim as the leader has it now.
+
+        ``done`` takes what its record says, None: there is none; or why nobody tells. What a leader says that
+        knows less than the mirror is worth nothing if its stream is another one.
+        """
+        known = self._mirror.revision(subject)
+
+        def found(last: Stored | Failure | None) -> None:
+            if isinstance(last, Failure):
+                done(last)
+            elif known and (last is None or last.seq < known):
+                self._streams.identify(self._settings.stream, partial(identified, last))
+            else:
+                done(self._mirror.learn(subject, last, known))
+
+        def identified(last: Stored | None, stream: str | Failure) -> None:
+            if isinstance(stream, Failure):
+                done(stream)
+            elif self._stream in ("", stream):
+                done(self._mirror.learn(subject, last, known))
+            else:
+                self.hurry()
+                done(Failure.REFUSED)
+
+        self._streams.last(self._settings.stream, subject, found)
 
     def _ensured(self, failure: Failure | None) -> None:
         if failure is None:

@@ -120,8 +120,8 @@ class ClaimMirror:
         """
         if last is not None:
             return self.apply(last)
-        if self.revision(subject) == known:
-            # Its end is not kept any more, or all is gone.
+        if known and self.revision(subject) == known:
+            # Its end is not kept any more.
             self.drop(subject, 0)
         return None
 

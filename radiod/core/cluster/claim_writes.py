@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Final
 
 from radiod.core.cluster.claim import Claim, ClaimSettings, Node, Taken, cannot_agree, subject_of
+from radiod.core.cluster.claim_audit import ClaimAudit
 from radiod.core.cluster.claim_mirror import ClaimMirror
 from radiod.core.cluster.claim_records import ClaimRecord, write_claim
-from radiod.core.cluster.ports import Appended, Failure, Stored, Streams
+from radiod.core.cluster.ports import Appended, Failure, Streams
 from radiod.core.timers import Clock, Timers
 from radiod.errors import QUOTA, RadiodError, Refused
 
@@ -51,6 +52,7 @@ class ClaimWrites:
     def __init__(
         self,
         mirror: ClaimMirror,
+        audit: ClaimAudit,
         streams: Streams,
         clock: Clock,
         timers: Timers,
@@ -58,6 +60,7 @@ class ClaimWrites:
         settings: ClaimSettings,
     ) -> None:
         self._mirror = mirror
+        self._audit = audit
         self._streams = streams
         self._clock = clock
         self._timers = timers
@@ -141,18 +144,16 @@ class ClaimWrites:
 
     def _look(self, write: Write) -> None:
         """What was expected is not there: find out what is, which may be what we wrote."""
-        known = self._mirror.revision(write.subject)
 
-        def found(last: Stored | Failure | None) -> None:
-            if isinstance(last, Failure):
+        def learnt(said: ClaimRecord | Failure | None) -> None:
+            if isinstance(said, Failure):
                 self._again(write, self._look)
                 return
-            said = self._mirror.learn(write.subject, last, known)
             current = self._mirror.at(write.subject)
             is_ours = said is not None and said.token == write.record.token
             self._finish(write, current if is_ours else Taken(current))
 
-        self._streams.last(self._settings.stream, write.subject, found)
+        self._audit.learn(write.subject, learnt)
 
     def _again(self, write: Write, what: Callable[[Write], None]) -> None:
         now = self._clock.seconds()

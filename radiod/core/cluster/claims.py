@@ -60,7 +60,7 @@ class Claims:
         self.subjects = f"{settings.prefix}.>"
         self.mirror = ClaimMirror(lambda: node.note_malformed(settings.stream))
         self._audit = ClaimAudit(self.mirror, streams, clock, timers, settings)
-        self.writes = ClaimWrites(self.mirror, streams, clock, timers, node, settings)
+        self.writes = ClaimWrites(self.mirror, self._audit, streams, clock, timers, node, settings)
 
     @property
     def is_ready(self) -> bool:
@@ -118,16 +118,14 @@ class Claims:
         """A claim as the leader has it now. Comes to ``Refused`` (``unavailable``) if nobody tells."""
         outcome: Promise[Claim | None] = Promise()
         subject = subject_of(self._settings.prefix, about, key)
-        known = self.mirror.revision(subject)
 
-        def found(last: Stored | Failure | None) -> None:
-            if isinstance(last, Failure):
+        def learnt(said: ClaimRecord | Failure | None) -> None:
+            if isinstance(said, Failure):
                 outcome.settle(cannot_agree("nobody tells what is claimed"))
-                return
-            self.mirror.learn(subject, last, known)
-            outcome.settle(self.mirror.at(subject))
+            else:
+                outcome.settle(self.mirror.at(subject))
 
-        self._streams.last(self._settings.stream, subject, found)
+        self._audit.learn(subject, learnt)
         return outcome
 
     def reach(self, about: str, key: str, revision: int) -> Promise[None]:

@@ -4,6 +4,7 @@ from support.cluster.engine import Stream
 from radiod.core.cluster.claim import ClaimSettings, subject_of
 from radiod.core.cluster.claim_records import ClaimRecord, write_claim
 from radiod.core.cluster.ports import Stored
+from radiod.errors import STORE_UNAVAILABLE
 
 
 def deaf(node):
@@ -204,3 +205,17 @@ def test_an_election_in_whatever_moment_of_an_audit_makes_it_later():
         world.engine.elect(0.5)
         world.wait(2)
         assert world.nodes[2].all() == world.told()
+
+
+def test_an_election_in_whatever_moment_of_asking_for_a_claim_is_told():
+    told = []
+    for number in range(30):
+        world = ClaimWorld()
+        world.come(world.nodes[0].claims.create("part", "a", b"1"))
+        world.stream.records.clear()
+        world.nodes[1].claims.refresh("part", "a").then(told.append)
+        world.wait(number / 10000)
+        world.engine.elect(0.2)
+        world.wait(0.1)
+    assert len(told) == 30
+    assert {outcome if outcome is None else outcome.uri for outcome in told} == {None, STORE_UNAVAILABLE}

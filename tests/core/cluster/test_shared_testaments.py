@@ -206,6 +206,18 @@ class TestOfALostStream:
         world.advance(60)
         assert ([ears(name) for name in "abc"], claims(world)) == ([["one"]] * 3, 0)
 
+    @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.2505, 0.251, 0.2515, 0.252, 0.3])
+    def test_are_published_once_when_another_node_has_made_it_anew(self, world, ears, seconds):
+        session = leave_behind(world, "b", "one")
+        world.engine.streams.clear()
+        world["a"].cluster.claims.up()
+        world.advance(seconds)
+        session.leave()
+        world.advance(1)
+        assert [ears(name) for name in "abc"] == [["one"]] * 3
+        world.advance(60)
+        assert ([ears(name) for name in "abc"], claims(world)) == ([[]] * 3, 0)
+
     def test_are_published_once_when_that_is_known_while_they_are_given_up(self, world, ears):
         session = leave_behind(world, "b", "one")
         (claim,) = world["b"].cluster.claims.of("radio testaments")
