@@ -58,6 +58,9 @@ for number, handler in {
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
 
+# Octave keeps its history in ~/.local/share, and says so on its way out where there is no such folder yet.
+os.environ["OCTAVE_HISTFILE"] = os.devnull
+
 # Before each test pytest reads and parses what is installed of Twisted, to learn its version: a millisecond
 # each, a fifth of the time of the pure layers' tests.
 if hasattr(_pytest.unittest, "_get_twisted_version"):

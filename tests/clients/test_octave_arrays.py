@@ -1,6 +1,7 @@
 """``radiod.decode_array`` of clients/matlab, in Octave, against the Python encoder; and what it refuses."""
 
 import json
+import os
 import shutil
 import subprocess
 import zlib
@@ -52,7 +53,7 @@ def decoded(values):
         input=lines,
         capture_output=True,
         timeout=SECONDS,
-        env={"PATH": "/usr/bin:/bin", "CLIENT": str(MATLAB)},
+        env={**os.environ, "CLIENT": str(MATLAB)},
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
@@ -192,7 +193,7 @@ def test_nul_and_backslashes_in_texts_are_kept_apart():
         input=json.dumps(texts).encode(),
         capture_output=True,
         timeout=SECONDS,
-        env={"PATH": "/usr/bin:/bin", "CLIENT": str(MATLAB)},
+        env={**os.environ, "CLIENT": str(MATLAB)},
         check=True,
     )
     assert json.loads(done.stdout) == expected
