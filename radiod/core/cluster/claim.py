@@ -12,7 +12,7 @@ __all__ = ["Claim", "ClaimSettings", "ClaimWatcher", "Decide", "Node", "Taken", 
 
 
 LOST: Final = "lost"
-"""Why a claim has ended that was in a stream that is no more."""
+"""Why a claim has ended whose stream is no more, and another one in its place."""
 
 
 class Claim(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from radiod.core.cluster.claim import ClaimSettings
+from radiod.core.cluster.claim import LOST, ClaimSettings
 from radiod.core.cluster.claim_mirror import ClaimMirror
 from radiod.core.cluster.claim_records import ClaimRecord
 from radiod.core.cluster.ports import Failure, Stored, Streams, StreamSettings
@@ -134,14 +134,9 @@ class ClaimAudit:
 
     def _identified(self, stream: str) -> None:
         if self._stream not in ("", stream):
-            self._begin_anew()
+            self._mirror.forget(LOST)
         self._stream = stream
         self._look_at_oldest()
-
-    def _begin_anew(self) -> None:
-        """The stream counts anew: all is read, and what has not come by then is there no more."""
-        self._mirror.begin_anew()
-        self._seen = set()
 
     def _look_at_oldest(self) -> None:
         oldest = self._mirror.oldest()
@@ -152,7 +147,7 @@ class ClaimAudit:
 
         def found(last: Stored | None) -> None:
             if last is None or last.seq < revision:
-                # It may have ended, and that be forgotten.
+                # It may have ended, and that be forgotten; or its stream counts anew.
                 self._seen = set()
             self._ask()
 
@@ -175,7 +170,7 @@ class ClaimAudit:
             return
         else:
             self._is_doubted = False
-            self._begin_anew()
+            self._mirror.forget()
         age = self._clock.seconds() - self._whole_since
         if self._seen is None and (not self.is_whole or age > self._settings.ended_s / 2):
             # Ends of claims may be forgotten by now: what is not there any more is told by nobody.

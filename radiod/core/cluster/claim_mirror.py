@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from radiod.core.cluster.claim import LOST, Claim, ClaimWatcher
+from radiod.core.cluster.claim import Claim, ClaimWatcher
 from radiod.core.cluster.claim_records import ClaimRecord, read_claim
 from radiod.core.cluster.ports import Stored
 
@@ -120,8 +120,8 @@ class ClaimMirror:
         """
         if last is not None:
             return self.apply(last)
-        if known and self.revision(subject) == known:
-            # Its end is not kept any more.
+        if self.revision(subject) == known:
+            # Its end is not kept any more, or all is gone.
             self.drop(subject, 0)
         return None
 
@@ -157,18 +157,11 @@ class ClaimMirror:
         """Drop what the stream does not have: ``seen`` are the subjects read, up to ``target``."""
         for subject, claim in list(self._held.items()):
             if claim.revision <= target and subject not in seen:
-                # One without a number is of the stream before.
-                self.drop(subject, claim.revision, "" if claim.revision else LOST)
+                self.drop(subject, claim.revision)
 
-    def begin_anew(self) -> None:
-        """The stream counts anew: what it has replaces what is known, whatever its number.
-
-        What it does not have is there until it is swept out: else what both have would end for a moment.
-        """
+    def forget(self, why: str = "") -> None:
+        """The stream is another one, or counts anew: what is known of it is worth nothing."""
         self.whole_to = 0
         self._gone.clear()
-        for subject, claim in self._held.items():
-            unnumbered = self._held[subject] = claim._replace(revision=0)
-            claims = self._by_about.get(claim.about, {})
-            if claims.get(claim.key) is claim:
-                claims[claim.key] = unnumbered
+        for subject in list(self._held):
+            self.drop(subject, 0, why)

@@ -135,7 +135,7 @@ class Streams(Protocol):
         """Have the stream, with these settings; ``done(None)``: it is there."""
 
     def identify(self, stream: str, done: Callable[[str | Failure], None]) -> None:
-        """What tells a stream from any other that had its name, or will have it."""
+        """What tells a stream from any other that had its name, or will have it; REFUSED: there is none."""
 
     def append(
         self,

@@ -343,17 +343,19 @@ class SharedTestaments(Testaments):
             self._forget(session)
 
     def _lost(self, id: int, estate: Estate | None) -> None:
-        """Nobody has published what a session leaves; its own node knows what that is."""
+        """Nobody has published what a session leaves: the node where it is, or was, knows what that is.
+
+        The claim may name that node as others knew it before.
+        """
+        session = self._sessions.get(id)
+        is_ours = id in self._claimed or (estate is not None and estate.node == self._peers.me)
         self._claimed.discard(id)
         self._unsure.discard(id)
-        session = self._sessions.get(id)
-        if estate is None or estate.node != self._peers.me:
-            return
         if session is not None:
             self._claim_again(session)
-        elif self._jobs.has(id):
+        elif is_ours and self._jobs.has(id):
             self._ended.add(id)
-        else:
+        elif is_ours and estate is not None:
             self._publish(estate, estate.wills)
 
     def _claim_again(self, session: Session) -> None:

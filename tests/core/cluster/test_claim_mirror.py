@@ -60,22 +60,12 @@ def test_a_sweep_drops_what_was_not_seen_and_is_not_newer():
     assert sorted(claim.key for claim in mirror.of("part")) == ["b", "c"]
 
 
-def test_what_a_stream_has_that_counts_anew_replaces_what_is_known():
-    mirror = mirror_of(record(7, "a"), record(8, "b"), record(9, "c", None))
-    mirror.whole_to = 9
-    mirror.begin_anew()
-    assert [mirror.revision(f"c.part.{key}") for key in "abc"] == [0, 0, 0]
-    assert (mirror.whole_to, sorted(claim.key for claim in mirror.of("part"))) == (0, ["a", "b"])
+def test_what_is_forgotten_counts_anew():
+    mirror = mirror_of(record(7, "a"))
+    mirror.whole_to = 7
+    mirror.forget()
     mirror.apply(record(1, "a", b"new"))
-    assert mirror.get("part", "a").value == b"new"
-    mirror.sweep({"c.part.a"}, 1)
-    assert [claim.key for claim in mirror.of("part")] == ["a"]
-
-
-def test_of_two_claims_of_one_name_the_one_that_counts_does_so_anew():
-    mirror = mirror_of(record(1, "a"), record(2, "a", b"other")._replace(subject="c.part.b"))
-    mirror.begin_anew()
-    assert (mirror.get("part", "a").value, mirror.get("part", "a").revision) == (b"other", 0)
+    assert (mirror.whole_to, mirror.get("part", "a").value) == (0, b"new")
 
 
 def test_who_watches_is_told_of_its_part_only():

@@ -238,6 +238,24 @@ class TestOfALostStream:
         world.advance(60)
         assert ([ears(name) for name in "abc"], claims(world)) == ([[]] * 3, 0)
 
+    @pytest.mark.parametrize("has_left", [False, True])
+    def test_are_published_once_by_a_node_that_comes_back_as_a_new_one(self, world, ears, has_left):
+        session = leave_behind(world, "b", "one")
+        for name in "abc":
+            world.engine.disconnect(name)
+        if has_left:
+            session.leave()
+        world.advance(2 * DEAD_S)
+        world.engine.streams.clear()
+        for name in "abc":
+            world.engine.connect(name)
+        world.advance(30)
+        assert claims(world) == (not has_left)
+        if not has_left:
+            session.leave()
+        world.advance(DEAD_S)
+        assert ([ears(name) for name in "abc"], claims(world)) == ([["one"]] * 3, 0)
+
     def test_are_not_lost_while_more_is_left_behind(self, world, ears):
         session = leave_behind(world, "b", "one")
         world.engine.streams.clear()
