@@ -8,8 +8,17 @@ from typing import Final, NamedTuple, Protocol
 
 from radiod.errors import STORE_UNAVAILABLE, Refused
 
-__all__ = ["Claim", "ClaimSettings", "ClaimWatcher", "Decide", "Node", "Taken", "cannot_agree", "subject_of"]
-
+__all__ = [
+    "LOST",
+    "Claim",
+    "ClaimSettings",
+    "ClaimWatcher",
+    "Decide",
+    "Node",
+    "Taken",
+    "cannot_agree",
+    "subject_of",
+]
 
 LOST: Final = "lost"
 """Why a claim has ended whose stream is no more, and another one in its place."""

@@ -98,11 +98,11 @@ class ClaimAudit:
         def identified(last: Stored | None, stream: str | Failure) -> None:
             if isinstance(stream, Failure):
                 done(stream)
-            elif self._stream in ("", stream):
-                done(self._mirror.learn(subject, last, known))
-            else:
+            elif self._is_another(stream):
                 self.hurry()
                 done(Failure.REFUSED)
+            else:
+                done(self._mirror.learn(subject, last, known))
 
         self._streams.last(self._settings.stream, subject, found)
 
@@ -133,10 +133,13 @@ class ClaimAudit:
         return told
 
     def _identified(self, stream: str) -> None:
-        if self._stream not in ("", stream):
+        if self._is_another(stream):
             self._mirror.forget(LOST)
         self._stream = stream
         self._look_at_oldest()
+
+    def _is_another(self, stream: str) -> bool:
+        return self._stream not in ("", stream)
 
     def _look_at_oldest(self) -> None:
         oldest = self._mirror.oldest()
